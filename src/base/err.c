@@ -1,0 +1,153 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void fill(struct err *e, enum err_kind kind, int errnum, const char *fmt, va_list ap)
+{
+	char text[sizeof e->text];
+
+	/* Formatted apart, because an argument may be the old e->text. */
+	vsnprintf(text, sizeof text, fmt, ap);
+	e->kind = kind;
+	e->sys = errnum;
+	memcpy(e->text, text, sizeof text);
+}
+
+bool err_temp(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, ERR_TEMPORARY, 0, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool err_perm(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, ERR_PERMANENT, 0, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool err_sys(struct err *e, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	fill(e, errno_temporary(errnum) ? ERR_TEMPORARY : ERR_PERMANENT, errnum, fmt, ap);
+	va_end(ap);
+	n = strlen(e->text);
+	snprintf(e->text + n, sizeof e->text - n, ": %s", errno_text(errnum));
+	return false;
+}
+
+bool err_context(struct err *e, const char *fmt, ...)
+{
+	char inner[sizeof e->text];
+	va_list ap;
+	size_t n;
+
+	memcpy(inner, e->text, sizeof inner);
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	n = strlen(e->text);
+	snprintf(e->text + n, sizeof e->text - n, ": %s", inner);
+	return false;
+}
+
+int err_exit_code(const struct err *e)
+{
+	return e->kind == ERR_PERMANENT ? 100 : 111;
+}
+
+const char *errno_text(int errnum)
+{
+	static const struct {
+		int errnum;
+		const char *text;
+	} words[] = {
+		{ EINTR, "interrupted system call" },
+		{ ENOMEM, "out of memory" },
+		{ ENOENT, "file does not exist" },
+		{ ETXTBSY, "text busy" },
+		{ EIO, "input/output error" },
+		{ EEXIST, "file already exists" },
+		{ ETIMEDOUT, "timed out" },
+		{ EINPROGRESS, "operation in progress" },
+		{ EAGAIN, "temporary failure" },
+		{ EPIPE, "broken pipe" },
+		{ EPERM, "permission denied" },
+		{ EACCES, "access denied" },
+		{ ENODEV, "device not configured" },
+		{ EPROTO, "protocol error" },
+		{ EISDIR, "is a directory" },
+		{ ENOTDIR, "not a directory" },
+		{ ENOTSOCK, "not a socket" },
+		{ EXDEV, "cross-device link" },
+		{ ENOSPC, "out of disk space" },
+		{ EROFS, "read-only file system" },
+		{ EADDRINUSE, "address already used" },
+		{ EADDRNOTAVAIL, "address not available" },
+		{ ECONNREFUSED, "connection refused" },
+		{ ECONNRESET, "connection reset" },
+		{ EHOSTUNREACH, "host unreachable" },
+		{ ENETUNREACH, "network unreachable" },
+		{ EMFILE, "process cannot open more files" },
+		{ ENFILE, "system cannot open more files" },
+		{ ELOOP, "symbolic link loop" },
+		{ ENAMETOOLONG, "file name too long" },
+		{ EDQUOT, "disk quota exceeded" },
+		{ ESTALE, "stale NFS handle" },
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].errnum == errnum)
+			return words[i].text;
+	return strerror(errnum);
+}
+
+bool errno_temporary(int errnum)
+{
+	static const int temporary[] = {
+		EINTR,
+		ENOMEM,
+		ETXTBSY,
+		EIO,
+		ETIMEDOUT,
+		EAGAIN,
+		EDEADLK,
+		EBUSY,
+		ENFILE,
+		EMFILE,
+		EFBIG,
+		ENOSPC,
+		ENETDOWN,
+		ENETUNREACH,
+		ENETRESET,
+		ECONNABORTED,
+		ECONNRESET,
+		ENOBUFS,
+		ETOOMANYREFS,
+		ECONNREFUSED,
+		EHOSTDOWN,
+		EHOSTUNREACH,
+		EUSERS,
+		EDQUOT,
+		ESTALE,
+		ENOLCK,
+	};
+
+	for (size_t i = 0; i < sizeof temporary / sizeof *temporary; i++)
+		if (temporary[i] == errnum)
+			return true;
+	return false;
+}

@@ -1,0 +1,69 @@
+/*
+ * submit: putting a message into the queue; the client side of qmail-queue
+ * and of qmail-journal (contract §6).
+ *
+ * With $QMAILQUEUE set (and use_environment true), that program is run with
+ * the message on its descriptor 0 and the envelope on 1, as qmail does, so
+ * that scanners see everything. Otherwise the message goes over run/journal
+ * straight to qmail-journal, which learns from the kernel who is calling.
+ * home_open comes first.
+ *
+ * For each message: submit_begin; submit_data as often as needed (the content
+ * without the Received line that the queue adds); submit_sender and
+ * submit_recipient at any time between; then submit_commit, or submit_cancel.
+ * Failures on the way are kept and reported by submit_commit, which is the
+ * only place where a message can come into being.
+ */
+#ifndef QUEUE_SUBMIT_H
+#define QUEUE_SUBMIT_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "queue/attribute.h"
+
+#define SUBMIT_ADDRESS_MAX 1002 /* longer addresses: status 11 */
+
+struct submit {
+	int fd;               /* to qmail-journal, kept over messages; -1 */
+	struct buf out;       /* frames not yet sent */
+	pid_t pid;            /* of the $QMAILQUEUE program, 0 without */
+	int message_fd, envelope_fd, error_fd;
+	struct buf envelope;
+	int status;           /* first failure as a qmail-queue exit code, 0 */
+	bool active;          /* between begin and commit or cancel */
+	bool sender_given;
+};
+
+#define SUBMIT_INIT ((struct submit){ .fd = -1, .message_fd = -1, .envelope_fd = -1, .error_fd = -1 })
+
+struct submit_result {
+	int status;      /* qmail-queue exit code (contract §5.3); 0 accepted */
+	char letter;     /* K accepted, D refused for good, Z try again */
+	char text[256];  /* "qq timeout (#4.3.0)": contract §6.2, without the letter */
+	pid_t qp;        /* the number to show as qp */
+	uint64_t message; /* the message number, where known; else 0 */
+};
+
+/* False: nothing could be started (e says why); nothing needs to be undone. */
+bool submit_begin(struct submit *s, bool use_environment, struct err *e);
+void submit_data(struct submit *s, struct str data);
+void submit_attribute(struct submit *s, enum message_attribute which, struct str value);
+/* Addresses with CR, LF, NUL or longer than SUBMIT_ADDRESS_MAX make the commit fail with status 11. */
+void submit_sender(struct submit *s, struct str address);
+void submit_recipient(struct submit *s, struct str address);
+/* For the recipient given last. */
+void submit_recipient_attribute(struct submit *s, enum recipient_attribute which, struct str value);
+
+/* Ends the message; true when it is in the queue for good. r is always filled. */
+bool submit_commit(struct submit *s, struct submit_result *r);
+/* Gives the message up; nothing of it stays. Harmless when none was begun. */
+void submit_cancel(struct submit *s);
+/* Closes the connection to qmail-journal and frees memory. */
+void submit_close(struct submit *s);
+
+/* Letter and text (contract §6.2) for an exit code of a qmail-queue. text begins with the letter. */
+const char *submit_status_text(int status);
+
+#endif
