@@ -46,7 +46,8 @@ archives = $(patsubst %,$(BUILD)/lib/lib%.a,$(sort $(foreach l,$(1),$(call closu
 packages = $(sort $(foreach l,$(sort $(foreach m,$(1),$(call closure,$(m)))),$(PKG_$(l))))
 pkg_libs = $(if $(1),$$(pkg-config --libs $(1)))
 
-PROGRAMS := $(patsubst PROG_%,%,$(filter PROG_%,$(.VARIABLES)))
+# A program named in programs.mk exists once its folder has sources.
+PROGRAMS := $(foreach p,$(patsubst PROG_%,%,$(filter PROG_%,$(.VARIABLES))),$(if $(wildcard src/$(p)/*.c),$(p)))
 TEST_SOURCES := $(wildcard src/*/*_test.c)
 TESTS := $(patsubst src/%.c,$(BUILD)/test/%,$(TEST_SOURCES))
 FUZZ_SOURCES := $(wildcard src/*/*_fuzz.c)
@@ -76,7 +77,7 @@ $(BUILD)/bin/$(1): $(call objects,$(call modules,$(1))) $(call archives,$(PROG_$
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $(call objects,$(call modules,$(1))) \
-		-Wl,--start-group $(call archives,$(PROG_$(1))) -Wl,--end-group $(call system_libs,$(call packages,$(PROG_$(1))))
+		-Wl,--start-group $(call archives,$(PROG_$(1))) -Wl,--end-group $(call system_libs,$(sort $(call packages,$(PROG_$(1))) $(PKG_PROG_$(1))))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 

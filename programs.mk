@@ -1,15 +1,76 @@
 # Which program links what. This is the privilege map: a program can do only
-# what its libraries can. Read by the Makefile and checked by tests/structure.
+# what its libraries can. Read by the Makefile and checked by the tests.
 #
-#   LIB_<library>  := the libraries it builds on, itself excluded
+#   LIB_<library>  := the libraries it builds on
 #   PKG_<library>  := its Debian libraries, by pkg-config name
-#   PROG_<program> := the libraries it links
+#   PROG_<program> := the libraries it links (with what they build on)
+#   PKG_PROG_<program> := Debian libraries that the program itself uses
+#   TEST_<test>    := further libraries that a unit test links
 #
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
-LIBRARIES := base sys wire conf
+LIBRARIES := base sys wire conf mail cdb submit journal route sched dns resolver \
+	listener smtpserver smtpclient users local inject
 
+# Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
+# The only code that sees the operating system.
 LIB_sys  := base
+# Messages between our processes.
 LIB_wire := base
+# control/ files.
 LIB_conf := base sys
+# Pure grammars: addresses, header fields, lines.
+LIB_mail := base
+# Constant databases (users/cdb, morercpthosts.cdb).
+LIB_cdb := base sys
+PKG_cdb := libcdb
+# Client side of the queue.
+LIB_submit := base sys wire
+# The queue on disk. Only qmail-journal links it.
+LIB_journal := base sys wire mail
+# Where a recipient goes: locals, virtualdomains, percenthack.
+LIB_route := base conf
+# What is tried when; no I/O.
+LIB_sched := base
+# Client side of qmail-resolve.
+LIB_dns := base sys wire
+# DNS itself. Only qmail-resolve links it.
+LIB_resolver := base sys wire dns conf
+PKG_resolver := libunbound libevent
+# TCP listener that forks a child per connection.
+LIB_listener := base sys
+# SMTP, receiving: commands and replies without I/O, policy.
+LIB_smtpserver := base sys conf mail cdb submit
+# SMTP, sending: without I/O.
+LIB_smtpclient := base mail
+# Who a local address belongs to.
+LIB_users := base sys cdb
+# One local delivery: .qmail, Maildir, mbox, program, forward.
+LIB_local := base sys mail submit
+# Rewriting and completing a new message.
+LIB_inject := base mail conf
+
+PROG_qmail-inject := inject mail conf submit sys base
+PROG_sendmail := conf sys base
+PROG_splogger := sys base
+PROG_qmail-showctl := conf sys base
+PROG_qmail-smtpd := listener smtpserver dns conf sys base
+PROG_qmail-newmrh := cdb conf sys base
+PROG_qmail-newu := users cdb sys base
+PROG_qmail-local := local submit sys base
+PROG_qmail-lspawn := users local wire sys base
+PROG_qmail-resolve := resolver dns wire sys base
+PROG_qmail-remote := smtpclient dns conf sys base
+PROG_qmail-rspawn := smtpclient dns conf wire sys base
+PKG_PROG_qmail-lspawn := libevent
+PKG_PROG_qmail-rspawn := libevent
+PROG_qmail-queue := submit wire sys base
+PROG_qmail-journal := journal wire sys base
+PKG_PROG_qmail-journal := libevent
+PROG_qmail-send := sched route conf submit mail wire sys base
+PKG_PROG_qmail-send := libevent
+PROG_qmail-start := conf sys base
+PROG_quill := conf wire sys base
+PROG_qmail-qread := wire sys base
+PROG_qmail-qstat := wire sys base

@@ -4,8 +4,8 @@
  * The list is open: a number that a program does not know is kept and passed
  * on unchanged. Numbers are written to disk and never reused.
  */
-#ifndef QUEUE_ATTRIBUTE_H
-#define QUEUE_ATTRIBUTE_H
+#ifndef WIRE_ATTRIBUTE_H
+#define WIRE_ATTRIBUTE_H
 
 enum message_attribute {
 	ATTR_CLIENT_IP = 1,    /* text form of the client's address */

@@ -14,14 +14,14 @@
  * Failures on the way are kept and reported by submit_commit, which is the
  * only place where a message can come into being.
  */
-#ifndef QUEUE_SUBMIT_H
-#define QUEUE_SUBMIT_H
+#ifndef SUBMIT_SUBMIT_H
+#define SUBMIT_SUBMIT_H
 
 #include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "queue/attribute.h"
+#include "wire/attribute.h"
 
 #define SUBMIT_ADDRESS_MAX 1002 /* longer addresses: status 11 */
 

@@ -1,0 +1,57 @@
+#include "sys/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "sys/home.h"
+#include "sys/io.h"
+
+static bool inherited(void)
+{
+	int listening = 0;
+	socklen_t len = sizeof listening;
+
+	return getsockopt(SERVICE_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e)
+{
+	char path[100];
+	bool have = inherited();
+
+	if (!home_enter(e))
+		return false;
+	if (have) {
+		*listenfd = SERVICE_FD;
+		if (io_set_nonblocking(SERVICE_FD, true) == -1 || io_set_cloexec(SERVICE_FD, true) == -1)
+			return err_sys(e, errno, "unable to use the inherited socket");
+		return true;
+	}
+	snprintf(path, sizeof path, "run/%s", name);
+	return unixsock_listen(path, kind, mode, listenfd, e);
+}
+
+void service_log(const char *name, const char *fmt, ...)
+{
+	char line[1200];
+	va_list ap;
+	int start, n;
+
+	start = snprintf(line, 64, "%s: ", name);
+	va_start(ap, fmt);
+	n = vsnprintf(line + start, sizeof line - (size_t)start - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	n += start;
+	if ((size_t)n > sizeof line - 2)
+		n = (int)sizeof line - 2;
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)line[i] < 32 || line[i] == 127)
+			line[i] = '?';
+	line[n] = '\n';
+	io_write_all(2, line, (size_t)n + 1);
+}
