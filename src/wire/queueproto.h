@@ -1,0 +1,118 @@
+/*
+ * queueproto: what qmail-journal and its clients say to each other.
+ *
+ * On run/journal (stream, open to everybody) a client submits messages as
+ * frames: u32 length of what follows, u8 type, payload.
+ *
+ *   frame                 payload           when
+ *   SENDER                address           once
+ *   RECIPIENT             address           any number
+ *   ATTRIBUTE             u8 which, value   any number
+ *   RECIPIENT_ATTRIBUTE   u8 which, value   after a RECIPIENT
+ *   DATA                  content           any number, at most FRAME_MAX each
+ *   COMMIT / ABORT        -                 ends the message
+ *
+ * Each COMMIT is answered by one REPLY frame: u8 status (a qmail-queue exit
+ * code, 0 is a promise), u64 message number. Closing the connection aborts.
+ *
+ * On run/queue (packets, for qmail-send's user and root) the scheduler and
+ * the tools for operators talk to the journal; see queue_packet below. Every
+ * packet begins with a u8 type.
+ */
+#ifndef WIRE_QUEUEPROTO_H
+#define WIRE_QUEUEPROTO_H
+
+#include "wire/wire.h"
+
+#define FRAME_MAX 65536          /* payload of one frame */
+#define FRAME_HEADER 5           /* u32 length, u8 type */
+#define QUEUE_PACKET_MAX 131072
+#define QUEUE_ADDRESS_MAX 1002
+
+enum queue_frame {
+	FRAME_SENDER = 1,
+	FRAME_RECIPIENT,
+	FRAME_ATTRIBUTE,
+	FRAME_RECIPIENT_ATTRIBUTE,
+	FRAME_DATA,
+	FRAME_COMMIT,
+	FRAME_ABORT,
+	FRAME_REPLY
+};
+
+/* Appends a frame's header; the caller appends `length` bytes of payload. */
+void frame_begin(struct buf *b, enum queue_frame type, size_t length);
+void frame_put(struct buf *b, enum queue_frame type, struct str payload);
+
+/*
+ * Takes the first whole frame off *rest. 1: *type and *payload are filled;
+ * 0: more bytes are needed; -1: malformed.
+ */
+int frame_take(struct str *rest, uint8_t *type, struct str *payload);
+
+/*
+ *   packet     sender      meaning and fields after the type
+ *   MANAGE     scheduler   I schedule from now on (one at a time)
+ *   WAITING    journal     u32 n, n × (u64 id, u64 birth, u64 due): these exist
+ *   READY      journal     that was all there was when you came
+ *   MESSAGE    journal     u64 id, u64 birth, u64 size, u32 uid, u32 pid, u32 total recipients,
+ *                          u8 flags, str sender, u32 first, u32 n, n × (u8 done, str address);
+ *                          with MESSAGE_MORE set further packets bring the next recipients
+ *   OPEN       scheduler   u64 id, u8 want (OPEN_ENVELOPE, OPEN_CONTENT)
+ *   CONTENT    journal     u64 id, u8 status (0: the content is attached as a descriptor)
+ *   RESULT     scheduler   u64 id, u32 recipient, u8 letter (K or D), str text (kept for D)
+ *   DEFER      scheduler   u64 id, u64 due: nothing of it is due before
+ *   END        scheduler   u64 id: all recipients are done; forget it
+ *   NOTES      scheduler   u64 id: send me the failures
+ *   NOTE       journal     u64 id, u32 recipient, str text
+ *   NOTES_END  journal     u64 id
+ *   STAT       tool        -
+ *   STATUS     journal     u64 live, u64 bytes live, u64 segments, u64 accepted, u64 corrupt, u8 refusing
+ *   LIST       tool        answered by MESSAGE packets and READY
+ */
+enum queue_packet {
+	PACKET_MANAGE = 1,
+	PACKET_WAITING,
+	PACKET_READY,
+	PACKET_MESSAGE,
+	PACKET_OPEN,
+	PACKET_CONTENT,
+	PACKET_RESULT,
+	PACKET_DEFER,
+	PACKET_END,
+	PACKET_NOTES,
+	PACKET_NOTE,
+	PACKET_NOTES_END,
+	PACKET_STAT,
+	PACKET_STATUS,
+	PACKET_LIST
+};
+
+#define OPEN_ENVELOPE 1u
+#define OPEN_CONTENT 2u
+
+#define MESSAGE_MORE 1u     /* another packet of this message follows */
+#define MESSAGE_8BIT 2u
+#define MESSAGE_SMTPUTF8 4u
+#define MESSAGE_FAILED 8u   /* at least one recipient has failed for good */
+
+/* One MESSAGE packet without its recipients, which follow in the reader. */
+struct message_packet {
+	uint64_t id, birth, size;
+	uint32_t uid, pid;
+	uint32_t total;  /* recipients of the message */
+	uint8_t flags;
+	struct str sender;
+	uint32_t first;  /* index of the first recipient in this packet */
+	uint32_t count;  /* recipients in this packet */
+};
+
+/* Everything up to the recipients; the caller adds `count` times queue_put_recipient. */
+void queue_put_message(struct buf *b, const struct message_packet *m);
+void queue_put_recipient(struct buf *b, bool done, struct str address);
+
+/* r stands behind the type byte; afterwards on the first recipient. False: malformed. */
+bool queue_get_message(struct wire_reader *r, struct message_packet *m);
+bool queue_get_recipient(struct wire_reader *r, bool *done, struct str *address);
+
+#endif
