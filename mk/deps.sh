@@ -1,0 +1,74 @@
+#!/bin/sh
+# Installs the Debian packages that a purpose needs, and only what is missing.
+#
+#   mk/deps.sh [--check] [build|demo|test|develop]...
+#
+# --check   print what is missing, install nothing; exit 1 when something is
+#
+# Nothing is started: a temporary policy-rc.d forbids it while packages are
+# being installed. Without root the one command to type is printed instead.
+set -u
+
+build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
+	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
+demo="python3"
+test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps"
+develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace"
+
+check=
+[ "${1:-}" != --check ] || { check=1; shift; }
+wanted=
+for purpose in ${*:-build demo test develop}; do
+	case $purpose in
+	build) wanted="$wanted $build" ;;
+	demo) wanted="$wanted $build $demo" ;;
+	test) wanted="$wanted $build $test" ;;
+	develop) wanted="$wanted $build $test $develop" ;;
+	*) echo "deps: unknown purpose $purpose" >&2; exit 2 ;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: this is no Debian system; install the like of:" $wanted >&2
+	exit 0
+fi
+
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+missing=
+for p in $wanted; do
+	case "
+$installed
+" in
+	*"
+$p
+"*) ;;
+	*) case " $missing " in *" $p "*) ;; *) missing="$missing $p" ;; esac ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+[ -z "$check" ] || { echo "missing:$missing"; exit 1; }
+
+if [ "$(id -u)" != 0 ]; then
+	echo "Some Debian packages are missing. As root, type:" >&2
+	echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	trap 'exit 1' INT TERM
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+fi
+echo "installing:$missing"
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+if apt-get update -qq >"$log" 2>&1 &&
+	apt-get install -y -qq --no-install-recommends $missing >>"$log" 2>&1; then
+	rm -f "$log"
+	exit 0
+fi
+tail -n 15 "$log" >&2
+echo "deps: apt-get failed; its output is in $log" >&2
+exit 1
