@@ -1,0 +1,9 @@
+"""Helpers for end-to-end tests: private instances, sinks, mailbox readers, the ledger."""
+from .instance import Instance, BIN, program
+from .ledger import Ledger, compose
+from .mailbox import maildir, mbox
+from .net import free_port, wait_until
+from .sink import DROP, Sink, Stall
+
+__all__ = ["BIN", "DROP", "Instance", "Ledger", "Sink", "Stall", "compose", "free_port", "maildir", "mbox",
+           "program", "wait_until"]

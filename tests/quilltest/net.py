@@ -1,0 +1,30 @@
+"""Ports and waiting."""
+import socket
+import time
+
+_given = set()
+
+
+def free_port(host="127.0.0.1"):
+    """A port nobody listens on; never the same one twice in a run."""
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            s.bind((host, 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def wait_until(condition, timeout=20.0, what="condition"):
+    """Polls until condition() is true, and returns its value; fails after timeout seconds."""
+    deadline = time.monotonic() + timeout
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timed out after {timeout} s waiting for {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)

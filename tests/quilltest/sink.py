@@ -1,0 +1,185 @@
+"""A scripted SMTP server that keeps what it gets and can misbehave.
+
+    with Sink() as sink:
+        sink.on("rcpt", lambda arg, session: "550 no" if b"perm@" in arg else None)
+        sink.on("dot", DROP)
+        ...
+        sink.messages -> [Message(sender, recipients, data, helo, connection)]
+
+Stages: connect helo mail rcpt data dot rset quit. A mood is None (behave), a
+reply line (str, several lines with \\n), DROP (close the connection), Stall(s)
+(wait, then behave), or a function (argument, session) returning one of those.
+Addresses are kept as they stood on the wire, without the angle brackets.
+"""
+import collections
+import socket
+import threading
+import time
+
+Message = collections.namedtuple("Message", "sender recipients data helo connection")
+
+
+class Drop:
+    pass
+
+
+DROP = Drop()
+
+
+class Stall:
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+
+class Sink:
+    def __init__(self, host="127.0.0.1", port=0, extensions=("PIPELINING", "8BITMIME", "SIZE 104857600")):
+        self.extensions = extensions
+        self.messages, self.commands = [], []
+        self.connections = self.open = self.most_open = 0
+        self.moods, self.lock = {}, threading.Lock()
+        self.sockets = set()
+        self.listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                                             backlog=200, reuse_port=False)
+        self.host, self.port = self.listener.getsockname()[:2]
+        self.stopping = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def on(self, stage, mood):
+        self.moods[stage] = mood
+
+    def stop(self):
+        """Closes the listener and every open connection."""
+        self.stopping = True
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        with self.lock:
+            for s in list(self.sockets):
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def _accept(self):
+        while not self.stopping:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.sockets.add(connection)
+                self.connections += 1
+                self.open += 1
+                self.most_open = max(self.most_open, self.open)
+                number = self.connections
+            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _serve(self, connection, number):
+        try:
+            with connection, connection.makefile("rwb") as stream:
+                _Session(self, stream, number).run()
+        except (OSError, ValueError):
+            pass
+        finally:
+            with self.lock:
+                self.sockets.discard(connection)
+                self.open -= 1
+
+
+class _Session:
+    def __init__(self, sink, stream, number):
+        self.sink, self.stream, self.number = sink, stream, number
+        self.helo, self.sender, self.recipients = None, None, []
+
+    def run(self):
+        if not self.answer("connect", b"", "220 sink.test ESMTP"):
+            return
+        while True:
+            line = self.stream.readline(1_000_000)
+            if not line:
+                return
+            line = line.rstrip(b"\r\n")
+            with self.sink.lock:
+                self.sink.commands.append((self.number, line))
+            if not self.command(line):
+                return
+
+    def command(self, line):
+        verb, _, argument = line.partition(b" ")
+        verb = verb.upper()
+        if verb in (b"HELO", b"EHLO"):
+            self.helo, self.sender = argument, None
+            lines = ["sink.test"] + list(self.sink.extensions if verb == b"EHLO" else ())
+            reply = "\n".join(f"250{'-' if i < len(lines) - 1 else ' '}{text}" for i, text in enumerate(lines))
+            return self.answer("helo", argument, reply)
+        if verb == b"MAIL":
+            self.sender, self.recipients = path(argument), []
+            return self.answer("mail", argument, "250 2.1.0 ok")
+        if verb == b"RCPT":
+            return self.answer("rcpt", argument, "250 2.1.5 ok",
+                               lambda: self.recipients.append(path(argument)))
+        if verb == b"DATA":
+            return self.data()
+        if verb == b"RSET":
+            self.sender, self.recipients = None, []
+            return self.answer("rset", argument, "250 2.0.0 ok")
+        if verb == b"QUIT":
+            self.answer("quit", argument, "221 2.0.0 bye")
+            return False
+        return self.send("250 2.0.0 ok" if verb == b"NOOP" else "502 5.5.1 what?")
+
+    def data(self):
+        if not self.recipients:
+            return self.send("503 5.5.1 no valid recipients")
+        taken = []
+        if not self.answer("data", b"", "354 go ahead", lambda: taken.append(True)):
+            return False
+        if not taken:
+            return True
+        content = []
+        while True:
+            line = self.stream.readline(10_000_000)
+            if not line:
+                return False
+            if line == b".\r\n":
+                break
+            content.append(line[1:] if line.startswith(b".") else line)
+        message = Message(self.sender, self.recipients, b"".join(content), self.helo, self.number)
+        self.recipients = []
+
+        def keep():
+            with self.sink.lock:
+                self.sink.messages.append(message)
+        return self.answer("dot", message.data, "250 2.0.0 kept", keep)
+
+    def answer(self, stage, argument, reply, effect=None):
+        """Replies by the stage's mood; effect happens, before the reply, only with the usual reply."""
+        mood = self.sink.moods.get(stage)
+        if callable(mood):
+            mood = mood(argument, self)
+        if mood is DROP:
+            return False
+        if isinstance(mood, Stall):
+            time.sleep(mood.seconds)
+            mood = None
+        if mood is None and effect:
+            effect()
+        return self.send(reply if mood is None else mood)
+
+    def send(self, reply):
+        self.stream.write(reply.replace("\n", "\r\n").encode() + b"\r\n")
+        self.stream.flush()
+        return True
+
+
+def path(argument):
+    """The address of `FROM:<a@b> ...`."""
+    return argument.partition(b"<")[2].rpartition(b">")[0].decode("utf-8", "surrogateescape")
