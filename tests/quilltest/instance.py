@@ -68,7 +68,7 @@ class Instance:
         self.log_path = self.dir + "/log"
         self.port = free_port()
         self.process = None
-        self.users = {}
+        self.users, self.sessions = {}, set()
         self.as_root = os.getuid() == 0
         self.uid, self.gid = (UID, UID) if self.as_root else (os.getuid(), os.getgid())
         self.environment = {
@@ -181,7 +181,8 @@ class Instance:
         with open(self.log_path, "ab") as log:
             before = log.tell()
             self.process = self.spawn(program("quill"), "up", self.home, stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=subprocess.STDOUT)
+                                      stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        self.sessions.add(self.process.pid)
 
         def ready():
             if self.process.poll() is not None:
@@ -218,21 +219,22 @@ class Instance:
         wait_until(lambda: not self.leftovers(), 10, "killed processes to go")
 
     def leftovers(self):
-        """Processes that carry this instance's mark in their environment: {pid: name}."""
+        """This instance's processes, by its mark in their environment or by their session: {pid: name}."""
         found = {}
-        needle = f"QUILLTEST={self.mark}".encode()
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                with open(f"/proc/{pid}/environ", "rb") as f:
-                    if needle not in f.read():
-                        continue
                 with open(f"/proc/{pid}/stat") as f:
                     text = f.read()
-                if text.rpartition(")")[2].split()[0] != "Z":
+                state, _, _, session = text.rpartition(")")[2].split()[:4]
+                if state != "Z" and (int(session) in self.sessions or self._marked(pid)):
                     found[int(pid)] = text[text.index("(") + 1:text.rindex(")")]
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 pass
         return found
+
+    def _marked(self, pid):
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            return f"QUILLTEST={self.mark}".encode() in f.read()
 
     def pid_of(self, name):
         """The oldest process of that name (names are cut to 15 bytes by the kernel)."""
