@@ -44,7 +44,7 @@ objects = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 closure = $(1) $(foreach l,$(LIB_$(1)),$(call closure,$(l)))
 archives = $(patsubst %,$(BUILD)/lib/lib%.a,$(sort $(foreach l,$(1),$(call closure,$(l)))))
 packages = $(sort $(foreach l,$(sort $(foreach m,$(1),$(call closure,$(m)))),$(PKG_$(l))))
-pkg_libs = $(if $(1),$$(pkg-config --libs $(1)))
+pkg_libs = $(if $(1),$$$$(pkg-config --libs $(1)))
 
 # A program named in programs.mk exists once its folder has sources.
 PROGRAMS := $(foreach p,$(patsubst PROG_%,%,$(filter PROG_%,$(.VARIABLES))),$(if $(wildcard src/$(p)/*.c),$(p)))
