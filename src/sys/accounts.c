@@ -40,15 +40,18 @@ static bool find_group(const char *name, gid_t *gid, struct err *e)
 	return true;
 }
 
-bool accounts_load(struct accounts *a, struct err *e)
+static bool load_single(struct accounts *a)
 {
-	a->separated = getuid() == 0;
-	if (!a->separated) {
-		for (int i = 0; i < ACCOUNT_COUNT; i++)
-			a->uid[i] = getuid();
-		a->gid_qmail = a->gid_nofiles = getgid();
-		return true;
-	}
+	a->separated = false;
+	for (int i = 0; i < ACCOUNT_COUNT; i++)
+		a->uid[i] = getuid();
+	a->gid_qmail = a->gid_nofiles = getgid();
+	return true;
+}
+
+static bool load_separated(struct accounts *a, struct err *e)
+{
+	a->separated = true;
 	for (int i = 0; i < ACCOUNT_COUNT; i++) {
 		if (i == ACCOUNT_RESOLVE && getpwnam(names[i]) == NULL) {
 			a->uid[i] = a->uid[ACCOUNT_PASSWD];
@@ -58,6 +61,24 @@ bool accounts_load(struct accounts *a, struct err *e)
 			return false;
 	}
 	return find_group("qmail", &a->gid_qmail, e) && find_group("nofiles", &a->gid_nofiles, e);
+}
+
+bool accounts_load(struct accounts *a, struct err *e)
+{
+	return getuid() == 0 ? load_separated(a, e) : load_single(a);
+}
+
+bool accounts_load_names(struct accounts *a, struct err *e)
+{
+	struct err ignored;
+
+	if (getuid() == 0)
+		return load_separated(a, e);
+	if (load_separated(a, &ignored))
+		for (int i = 0; i < ACCOUNT_COUNT; i++)
+			if (a->uid[i] == getuid())
+				return true;
+	return load_single(a);
 }
 
 bool accounts_become(uid_t uid, gid_t gid, struct err *e)

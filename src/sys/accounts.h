@@ -37,6 +37,12 @@ struct accounts {
  */
 bool accounts_load(struct accounts *a, struct err *e);
 
+/*
+ * For a process that may already have given up root: as accounts_load, but
+ * separated when the accounts exist and the caller is one of them, or root.
+ */
+bool accounts_load_names(struct accounts *a, struct err *e);
+
 /* The account's historical name, for messages. */
 const char *account_name(enum account which);
 

@@ -9,29 +9,31 @@
 #include "sys/home.h"
 #include "sys/io.h"
 
-static bool inherited(void)
+static bool inherited(int fd)
 {
 	int listening = 0;
 	socklen_t len = sizeof listening;
 
-	return getsockopt(SERVICE_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
-bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e)
+bool service_listen_also(int fd, const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e)
 {
 	char path[100];
-	bool have = inherited();
 
-	if (!home_enter(e))
-		return false;
-	if (have) {
-		*listenfd = SERVICE_FD;
-		if (io_set_nonblocking(SERVICE_FD, true) == -1 || io_set_cloexec(SERVICE_FD, true) == -1)
+	if (inherited(fd)) {
+		*listenfd = fd;
+		if (io_set_nonblocking(fd, true) == -1 || io_set_cloexec(fd, true) == -1)
 			return err_sys(e, errno, "unable to use the inherited socket");
 		return true;
 	}
 	snprintf(path, sizeof path, "run/%s", name);
 	return unixsock_listen(path, kind, mode, listenfd, e);
+}
+
+bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e)
+{
+	return home_enter(e) && service_listen_also(SERVICE_FD, name, kind, mode, listenfd, e);
 }
 
 void service_log(const char *name, const char *fmt, ...)

@@ -21,6 +21,9 @@
  */
 bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e);
 
+/* A further socket of the service: inherited as descriptor `fd`, or made as run/<name>. */
+bool service_listen_also(int fd, const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e);
+
 /* Writes "name: text\n" to the log in one write; control bytes become '?'. */
 void service_log(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,542 @@
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "journal/journal_internal.h"
+#include "sys/file.h"
+#include "wire/wire.h"
+
+void journal_warn(const struct journal *j, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	if (j->o.warn == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	j->o.warn(j->o.ctx, text);
+}
+
+/* Opens a directory below queue/, making it first if it is missing. */
+static int open_or_make(struct journal *j, const char *name, struct err *e)
+{
+	int fd = file_open_dir(j->queuedir, name);
+
+	if (fd == -1 && errno == ENOENT && !j->o.read_only) {
+		if (file_make_dir(j->queuedir, name, 0700) == -1 && errno != EEXIST) {
+			err_sys(e, errno, "unable to make queue/%s", name);
+			return -1;
+		}
+		if (file_sync_dir(j->queuedir) == -1) {
+			err_sys(e, errno, "unable to sync queue");
+			return -1;
+		}
+		fd = file_open_dir(j->queuedir, name);
+	}
+	if (fd == -1)
+		err_sys(e, errno, "unable to open queue/%s", name);
+	return fd;
+}
+
+bool journal_open(int queuedir, const struct journal_options *o, struct journal **out, struct err *e)
+{
+	struct journal *j = mem_zero(1, sizeof *j);
+
+	j->o = *o;
+	j->queuedir = queuedir;
+	j->dir = j->bodydir = -1;
+	j->next_id = 1;
+	j->stage = BUF_INIT(SIZE_MAX);
+	if (j->o.segment_size == 0)
+		j->o.segment_size = JOURNAL_SEGMENT_DEFAULT;
+	if (j->o.segment_size < JOURNAL_SEGMENT_MIN)
+		j->o.segment_size = JOURNAL_SEGMENT_MIN;
+	if ((j->dir = open_or_make(j, "journal", e)) == -1 || (j->bodydir = open_or_make(j, "body", e)) == -1 ||
+	    !journal_recover(j, e)) {
+		journal_close(j);
+		return false;
+	}
+	*out = j;
+	return true;
+}
+
+void journal_close(struct journal *j)
+{
+	struct err ignored;
+
+	if (j->dir != -1 && !j->o.read_only && journal_dirty(j))
+		journal_commit(j, true, &ignored);
+	if (j->current && !j->o.read_only)
+		file_truncate(j->current->fd, j->used);
+	segment_list_free(&j->segments);
+	index_free(&j->index);
+	buf_free(&j->stage);
+	free(j->staged);
+	free(j->dead_bodies);
+	if (j->dir != -1)
+		file_close(j->dir);
+	if (j->bodydir != -1)
+		file_close(j->bodydir);
+	free(j);
+}
+
+uint64_t journal_new_id(struct journal *j)
+{
+	return j->next_id++;
+}
+
+bool journal_has_room(struct journal *j)
+{
+	if (!j->spare)
+		j->spare = segment_make_spare(j->dir, j->o.segment_size);
+	return j->spare;
+}
+
+bool journal_dirty(const struct journal *j)
+{
+	return j->dirty || j->nstaged != 0;
+}
+
+size_t journal_count(const struct journal *j)
+{
+	return j->index.n;
+}
+
+void journal_each(const struct journal *j, void (*each)(void *ctx, const struct journal_info *info), void *ctx)
+{
+	for (size_t i = 0; i < j->index.nslots; i++) {
+		const struct entry *x = j->index.slots[i];
+
+		if (x)
+			each(ctx, &(struct journal_info){ x->id, x->birth, x->due });
+	}
+}
+
+bool journal_done(const struct journal *j, uint64_t id, uint32_t recipient)
+{
+	const struct entry *x = index_find(&j->index, id);
+
+	return x != NULL && entry_is_done(x, recipient);
+}
+
+void journal_stats(const struct journal *j, struct journal_stats *s)
+{
+	*s = (struct journal_stats){ .live = j->index.n,
+		                     .live_bytes = j->live_bytes,
+		                     .segments = j->segments.n,
+		                     .accepted = j->accepted,
+		                     .corrupt = j->corrupt,
+		                     .refusing = !j->spare };
+}
+
+/* ---- what happens to live messages ---------------------------------------- */
+
+void journal_count_entry(struct journal *j, struct entry *x)
+{
+	x->segment->live++;
+	j->live_bytes += record_size(x->meta_length, x->content_length);
+}
+
+static void uncount_entry(struct journal *j, struct entry *x)
+{
+	x->segment->live--;
+	j->live_bytes -= record_size(x->meta_length, x->content_length);
+}
+
+static void body_is_dead(struct journal *j, uint64_t id)
+{
+	if (j->ndead == j->dead_room) {
+		j->dead_room = j->dead_room ? 2 * j->dead_room : 16;
+		j->dead_bodies = mem_array(j->dead_bodies, j->dead_room, sizeof *j->dead_bodies);
+	}
+	j->dead_bodies[j->ndead++] = id;
+}
+
+void journal_forget(struct journal *j, struct entry *x)
+{
+	uncount_entry(j, x);
+	index_remove(&j->index, x);
+}
+
+/* ---- staging ----------------------------------------------------------------- */
+
+struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id)
+{
+	struct staged *s;
+
+	if (j->nstaged == j->staged_room) {
+		j->staged_room = j->staged_room ? 2 * j->staged_room : 64;
+		j->staged = mem_array(j->staged, j->staged_room, sizeof *j->staged);
+	}
+	s = &j->staged[j->nstaged++];
+	*s = (struct staged){ .type = type, .id = id, .at = j->stage.n };
+	buf_room(&j->stage, RECORD_HEADER);
+	buf_wrote(&j->stage, RECORD_HEADER);
+	return s;
+}
+
+void stage_end(struct journal *j, struct staged *s, size_t meta_end)
+{
+	static const char zeros[RECORD_ALIGN];
+	size_t end = j->stage.n, start = s->at + RECORD_HEADER;
+
+	s->meta_length = (uint32_t)(meta_end - start);
+	s->content_length = (uint32_t)(end - meta_end);
+	buf_add(&j->stage, (struct str){ zeros, s->at + record_size(s->meta_length, s->content_length) - end });
+}
+
+bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_message *m, struct err *e)
+{
+	struct message_meta meta = { .birth = m->birth,
+		                     .uid = m->uid,
+		                     .pid = m->pid,
+		                     .has_body = m->has_body,
+		                     .body_size = m->body_size,
+		                     .sender = m->sender,
+		                     .attributes = m->attributes,
+		                     .nrecipients = m->nrecipients,
+		                     .recipients = m->recipients };
+	uint64_t content = m->has_body ? 0 : (uint64_t)m->head.n + m->content.n;
+	struct staged *s;
+	struct entry *x;
+	size_t meta_end;
+
+	/* Half a segment leaves room for what happens to the message when it is moved. */
+	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + content > j->o.segment_size / 2)
+		return err_perm(e, "the message does not fit in a journal segment of %lu bytes",
+		                (unsigned long)j->o.segment_size);
+	if (!journal_has_room(j))
+		return err_temp(e, "the disk of the queue is full");
+	s = stage_begin(j, RECORD_MESSAGE, id);
+	message_meta_put(&j->stage, &meta);
+	meta_end = j->stage.n;
+	if (!m->has_body) {
+		buf_add(&j->stage, m->head);
+		buf_add(&j->stage, m->content);
+	}
+	stage_end(j, s, meta_end);
+	x = mem_zero(1, sizeof *x);
+	x->id = id;
+	x->birth = m->birth;
+	x->nrecipients = m->nrecipients;
+	x->has_body = m->has_body;
+	x->meta_length = s->meta_length;
+	x->content_length = s->content_length;
+	s->entry = x;
+	return true;
+}
+
+void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bool failed, struct str text)
+{
+	struct entry *x = index_find(&j->index, id);
+	struct staged *s;
+
+	if (x == NULL || recipient >= x->nrecipients || entry_is_done(x, recipient))
+		return;
+	entry_mark_done(x, recipient);
+	s = stage_begin(j, RECORD_RESULT, id);
+	s->recipient = recipient;
+	s->is_note = failed;
+	wire_put_u32(&j->stage, recipient);
+	wire_put_u8(&j->stage, failed);
+	wire_put_str(&j->stage, failed ? text : STR(""));
+	stage_end(j, s, j->stage.n);
+}
+
+void journal_stage_defer(struct journal *j, uint64_t id, int64_t due)
+{
+	struct entry *x = index_find(&j->index, id);
+	struct staged *s;
+
+	if (x == NULL)
+		return;
+	x->due = due;
+	s = stage_begin(j, RECORD_DEFER, id);
+	wire_put_u64(&j->stage, (uint64_t)due);
+	stage_end(j, s, j->stage.n);
+}
+
+void journal_stage_end(struct journal *j, uint64_t id)
+{
+	struct entry *x = index_find(&j->index, id);
+	struct staged *s;
+
+	if (x == NULL)
+		return;
+	if (x->has_body)
+		body_is_dead(j, id);
+	journal_forget(j, x);
+	s = stage_begin(j, RECORD_END, id);
+	stage_end(j, s, j->stage.n);
+}
+
+/* ---- committing -------------------------------------------------------------- */
+
+/* The header goes into the stage once the place on disk is known. */
+static void finish_header(struct journal *j, const struct staged *s, uint32_t offset)
+{
+	char *at = j->stage.p + s->at, *meta = at + RECORD_HEADER;
+	struct record r = { .type = s->type,
+		            .id = s->id,
+		            .segment = j->current->number,
+		            .offset = offset,
+		            .synced = j->synced,
+		            .meta_length = s->meta_length,
+		            .content_length = s->content_length,
+		            .meta_crc = crc32c(0, meta, s->meta_length),
+		            .content_crc = crc32c(0, meta + s->meta_length, s->content_length) };
+
+	record_put_header(at, &r);
+}
+
+/* Nothing more is written to the current segment. */
+static void close_current(struct journal *j)
+{
+	if (j->current == NULL)
+		return;
+	j->current->used = j->used;
+	j->current = NULL;
+	j->dirty = false;
+}
+
+static bool sync_current(struct journal *j, struct err *e)
+{
+	if (!j->dirty)
+		return true;
+	if (file_sync_data(j->current->fd) == -1) {
+		/* The kernel may have dropped the pages; a second attempt would lie. */
+		err_sys(e, errno, "unable to sync the journal");
+		close_current(j);
+		return false;
+	}
+	j->synced = j->used;
+	j->dirty = false;
+	return true;
+}
+
+/* Syncs and closes the current segment and starts the next. */
+static bool roll(struct journal *j, struct err *e)
+{
+	uint64_t number = j->segments.n ? j->segments.items[j->segments.n - 1]->number + 1 : 1;
+	struct segment *old = j->current;
+	int fd;
+
+	if (!sync_current(j, e))
+		return false;
+	fd = segment_create(j->dir, number, j->o.segment_size, j->next_id, &j->spare);
+	if (fd == -1)
+		return err_sys(e, errno, "unable to make a journal segment");
+	close_current(j);
+	if (old)
+		file_truncate(old->fd, old->used);
+	j->current = segment_append(&j->segments, number, fd);
+	j->used = j->synced = RECORD_HEADER;
+	j->spare = segment_make_spare(j->dir, j->o.segment_size);
+	if (!j->spare)
+		journal_warn(j, "the disk is nearly full; new mail is refused until there is room");
+	return true;
+}
+
+/* Writes as many of the staged records from `first` as fit in the current segment; sets *next. */
+static bool write_run(struct journal *j, size_t first, size_t *next, struct err *e)
+{
+	uint32_t offset = j->used;
+	size_t i, start = j->staged[first].at, bytes = 0;
+
+	for (i = first; i < j->nstaged; i++) {
+		struct staged *s = &j->staged[i];
+		uint64_t size = record_size(s->meta_length, s->content_length);
+
+		if (offset + size > j->o.segment_size)
+			break;
+		finish_header(j, s, offset);
+		s->segment = j->current;
+		s->offset = offset;
+		offset += (uint32_t)size;
+		bytes += size;
+	}
+	*next = i;
+	if (bytes == 0)
+		return true;
+	if (file_write_at(j->current->fd, j->stage.p + start, bytes, j->used) == -1) {
+		err_sys(e, errno, "unable to write to the journal");
+		close_current(j);
+		return false;
+	}
+	j->used = offset;
+	j->dirty = true;
+	return true;
+}
+
+static bool write_staged(struct journal *j, struct err *e)
+{
+	size_t i = 0;
+
+	while (i < j->nstaged) {
+		size_t before = i;
+
+		if (j->current == NULL && !roll(j, e))
+			return false;
+		if (!write_run(j, i, &i, e))
+			return false;
+		if (i == before && !roll(j, e))
+			return false;
+	}
+	return true;
+}
+
+static void apply_moved(struct journal *j, const struct staged *s)
+{
+	struct entry *x = index_find(&j->index, s->id);
+
+	if (x == NULL)
+		return;
+	uncount_entry(j, x);
+	x->segment = s->segment;
+	x->offset = s->offset;
+	x->meta_length = s->meta_length;
+	x->content_length = s->content_length;
+	journal_count_entry(j, x);
+	x->meta_notes = s->has_notes;
+	/* Notes staged after the move are in the list behind those that moved along. */
+	if (x->state && s->moved_notes) {
+		x->state->nnotes -= s->moved_notes;
+		memmove(x->state->notes, x->state->notes + s->moved_notes,
+		        x->state->nnotes * sizeof *x->state->notes);
+	}
+}
+
+/* The staged records are on disk: they take effect. */
+static void apply(struct journal *j)
+{
+	for (size_t i = 0; i < j->nstaged; i++) {
+		struct staged *s = &j->staged[i];
+		struct entry *x;
+
+		switch (s->type) {
+		case RECORD_MESSAGE:
+			s->entry->segment = s->segment;
+			s->entry->offset = s->offset;
+			index_add(&j->index, s->entry);
+			journal_count_entry(j, s->entry);
+			j->accepted++;
+			break;
+		case RECORD_RESULT:
+			x = s->is_note ? index_find(&j->index, s->id) : NULL;
+			if (x)
+				entry_add_note(x, (struct note){ s->segment, s->offset, s->recipient });
+			break;
+		case RECORD_MOVED:
+			apply_moved(j, s);
+			break;
+		default:
+			break;
+		}
+	}
+	j->nstaged = 0;
+	buf_clear(&j->stage);
+	/* One very large batch should not keep its memory for ever. */
+	if (j->stage.cap > 4 * JOURNAL_INLINE_MAX)
+		buf_free(&j->stage);
+}
+
+/* After a failure: staged messages never were; what happened to others is kept for the next attempt. */
+static void drop_staged_messages(struct journal *j)
+{
+	struct buf kept = BUF_INIT(SIZE_MAX);
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->nstaged; i++) {
+		struct staged s = j->staged[i];
+
+		if (s.type == RECORD_MESSAGE) {
+			free(s.entry);
+			continue;
+		}
+		if (s.type == RECORD_MOVED)
+			continue;
+		size_t size = (size_t)record_size(s.meta_length, s.content_length), at = kept.n;
+
+		buf_add(&kept, (struct str){ j->stage.p + s.at, size });
+		s.at = at;
+		j->staged[n++] = s;
+	}
+	j->nstaged = n;
+	buf_free(&j->stage);
+	j->stage = kept;
+}
+
+static bool sync_needed(const struct journal *j)
+{
+	for (size_t i = 0; i < j->nstaged; i++)
+		if (j->staged[i].type == RECORD_MESSAGE || j->staged[i].type == RECORD_MOVED)
+			return true;
+	return false;
+}
+
+static void remove_dead_bodies(struct journal *j)
+{
+	for (size_t i = 0; i < j->ndead; i++)
+		journal_body_discard(j, j->dead_bodies[i]);
+	j->ndead = 0;
+}
+
+bool journal_commit(struct journal *j, bool sync, struct err *e)
+{
+	bool must_sync = sync || sync_needed(j);
+
+	if (!write_staged(j, e) || (must_sync && !sync_current(j, e))) {
+		drop_staged_messages(j);
+		return false;
+	}
+	apply(j);
+	/* The ENDs are durable: now no message needs these files. */
+	if (must_sync && !j->dirty)
+		remove_dead_bodies(j);
+	return true;
+}
+
+/* ---- bodies --------------------------------------------------------------------- */
+
+static void body_name(char out[32], uint64_t id)
+{
+	snprintf(out, 32, "%llu", (unsigned long long)id);
+}
+
+int journal_body_create(struct journal *j, uint64_t id)
+{
+	char name[32];
+
+	body_name(name, id);
+	return file_open(j->bodydir, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0600);
+}
+
+int journal_body_sync(const struct journal *j, int fd)
+{
+	return file_sync(fd) == -1 ? -1 : file_sync_dir(j->bodydir);
+}
+
+void journal_body_discard(struct journal *j, uint64_t id)
+{
+	char name[32];
+
+	body_name(name, id);
+	if (file_unlink(j->bodydir, name) == -1 && errno != ENOENT)
+		journal_warn(j, "unable to remove queue/body/%s: %s", name, errno_text(errno));
+}
+
+int journal_open_body(const struct journal *j, uint64_t id)
+{
+	char name[32];
+
+	body_name(name, id);
+	return file_open(j->bodydir, name, O_RDONLY, 0);
+}

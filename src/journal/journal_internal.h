@@ -1,0 +1,138 @@
+/*
+ * journal_internal: the state that the journal's modules share. Not for
+ * others.
+ *
+ *   journal.c          opening, staging, committing
+ *   journal_index.c    live messages by number
+ *   journal_recover.c  reading the segments at start
+ *   journal_read.c     envelopes, contents and notes of live messages
+ *   journal_compact.c  giving space back
+ *   segment.c          segment files
+ */
+#ifndef JOURNAL_JOURNAL_INTERNAL_H
+#define JOURNAL_JOURNAL_INTERNAL_H
+
+#include "journal/journal.h"
+#include "journal/record.h"
+#include "journal/segment.h"
+
+/* Where a failure's text is: a RESULT record. */
+struct note {
+	struct segment *segment;
+	uint32_t offset;
+	uint32_t recipient;
+};
+
+/* What happened to a message so far; only messages to which something did have one. */
+struct entry_state {
+	unsigned char *done; /* one bit a recipient */
+	struct note *notes;  /* later than the message record */
+	uint32_t nnotes;
+};
+
+struct entry {
+	uint64_t id;
+	struct segment *segment; /* of its MESSAGE or MOVED record */
+	uint32_t offset;
+	uint32_t meta_length, content_length;
+	uint32_t nrecipients;
+	int64_t birth, due;
+	struct entry_state *state;
+	bool has_body;
+	bool meta_notes; /* its record holds notes from before it was moved */
+};
+
+struct journal_index {
+	struct entry **slots;
+	size_t nslots, n;
+};
+
+struct entry *index_find(const struct journal_index *x, uint64_t id);
+/* e->id must not be there yet; the index owns e from now on. */
+void index_add(struct journal_index *x, struct entry *e);
+/* Removes and frees it. */
+void index_remove(struct journal_index *x, struct entry *e);
+void index_free(struct journal_index *x);
+
+/* Marks a recipient done (out of range: ignored). */
+void entry_mark_done(struct entry *e, uint32_t recipient);
+bool entry_is_done(const struct entry *e, uint32_t recipient);
+void entry_add_note(struct entry *e, struct note note);
+
+/* A staged record: its meta and content lie in journal.stage behind room for the header. */
+struct staged {
+	enum record_type type;
+	uint64_t id;
+	size_t at; /* of the header, in stage */
+	uint32_t meta_length, content_length;
+	/* What becomes of it once it is written. */
+	uint32_t recipient;     /* RESULT */
+	bool is_note;           /* RESULT */
+	bool has_notes;         /* MOVED: there are notes in its meta */
+	uint32_t moved_notes;   /* MOVED: how many of the entry's notes went into it */
+	struct entry *entry;    /* MESSAGE: enters the index when durable */
+	struct segment *segment; /* where it was written */
+	uint32_t offset;
+};
+
+struct journal {
+	struct journal_options o;
+	int queuedir, dir, bodydir; /* queue/, queue/journal/, queue/body/ */
+	struct segment_list segments;
+	struct segment *current; /* the last one, being written; NULL after a failure */
+	uint32_t used;           /* bytes of current in use */
+	uint32_t synced;         /* of these, durable */
+	bool spare;              /* a reserve segment waits on disk */
+	bool dirty;              /* written and not synced */
+	uint64_t next_id;
+	struct journal_index index;
+	struct buf stage;
+	struct staged *staged;
+	size_t nstaged, staged_room;
+	uint64_t *dead_bodies;   /* to be removed after the next sync */
+	size_t ndead, dead_room;
+	uint64_t live_bytes;
+	uint64_t accepted, corrupt;
+};
+
+void journal_warn(const struct journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Takes e out of its segment's and the journal's counts and out of the index. */
+void journal_forget(struct journal *j, struct entry *e);
+/* Enters a message found or written at a place. */
+struct entry *entry_new(uint64_t id, struct segment *s, const struct record *r);
+void journal_count_entry(struct journal *j, struct entry *e);
+
+/* Fields of a MESSAGE or MOVED record's meta. */
+struct message_meta {
+	int64_t birth, due;
+	uint32_t uid, pid;
+	bool has_body;
+	uint64_t body_size;
+	struct str sender, attributes, recipients;
+	uint32_t nrecipients;
+	struct str done; /* bits, may be empty */
+	uint32_t nnotes;
+	struct str notes; /* nnotes × (u32 recipient, str text) */
+};
+
+void message_meta_put(struct buf *b, const struct message_meta *m);
+bool message_meta_get(struct str meta, struct message_meta *m);
+
+/*
+ * Reads and verifies the whole record of e into out. False: damaged or unreadable; the record is then set aside
+ * and the message forgotten.
+ */
+bool journal_load(struct journal *j, struct entry *e, struct buf *out, struct record *r, struct err *err);
+
+/* Copies damaged bytes of a segment to queue/corrupt/ and counts them. */
+void journal_set_aside(struct journal *j, const struct segment *s, uint32_t from, uint32_t to, const char *why);
+
+/* Reserves room in the stage for a record of the type; meta and content are appended by the caller. */
+struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id);
+/* Ends it: the bytes appended up to meta_end are meta, the rest content. */
+void stage_end(struct journal *j, struct staged *s, size_t meta_end);
+
+bool journal_recover(struct journal *j, struct err *e);
+
+#endif

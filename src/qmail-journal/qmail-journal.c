@@ -1,0 +1,197 @@
+/*
+ * qmail-journal: the queue's only writer and reader.
+ *
+ * One loop: take what clients and the scheduler have sent, write all of it at
+ * once, sync once for all messages in it, answer. While a sync runs, the next
+ * batch gathers in the sockets by itself.
+ *
+ * Rights: its own user (qmailq), the queue directory, two listening sockets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "qmail-journal/journal_server.h"
+#include "sys/file.h"
+#include "sys/home.h"
+#include "sys/io.h"
+#include "sys/service.h"
+
+#define NAME "qmail-journal"
+#define QUEUE_SOCKET_FD 4
+
+static void warn(void *ctx, const char *text)
+{
+	(void)ctx;
+	service_log(NAME, "warning: %s", text);
+}
+
+static void on_client_listener(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	client_accept(arg);
+}
+
+static void on_manager_listener(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	manager_accept(arg);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *sv = arg;
+
+	(void)fd;
+	(void)what;
+	sv->stopping = true;
+}
+
+static void on_sync_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *sv = arg;
+	struct err e;
+
+	(void)fd;
+	(void)what;
+	if (journal_dirty(sv->journal) && !journal_commit(sv->journal, true, &e))
+		service_log(NAME, "warning: %s; results will be written again", e.text);
+}
+
+static void on_maintain_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *sv = arg;
+	struct timeval soon = { 0, 2000 }, later = { 0, 250000 };
+
+	(void)fd;
+	(void)what;
+	event_add(sv->maintain_timer, journal_maintain(sv->journal) ? &soon : &later);
+}
+
+/* Everything that was sent in this turn of the loop is written and answered at once. */
+static void end_of_turn(struct server *sv)
+{
+	struct timeval second = { 1, 0 };
+	struct err e = { 0 };
+	bool ok;
+
+	if (!journal_dirty(sv->journal))
+		return;
+	ok = journal_commit(sv->journal, false, &e);
+	if (!ok)
+		service_log(NAME, "alert: %s", e.text);
+	if (sv->waiting)
+		client_answer_waiting(sv, ok, &e);
+	if (journal_dirty(sv->journal) && !event_pending(sv->sync_timer, EV_TIMEOUT, NULL))
+		event_add(sv->sync_timer, &second);
+}
+
+/* The queue directory must be ours alone: whoever can write there can forge mail. */
+static bool open_queue(struct server *sv, int *queue, struct err *e)
+{
+	struct stat st;
+
+	(void)sv;
+	*queue = file_open_dir(home_dir(), "queue");
+	if (*queue == -1)
+		return err_sys(e, errno, "unable to open %s/queue", home_path());
+	if (fstat(*queue, &st) == -1)
+		return err_sys(e, errno, "unable to look at %s/queue", home_path());
+	if (st.st_uid != geteuid())
+		return err_perm(e, "%s/queue belongs to uid %lu, but I run as uid %lu; chown it", home_path(),
+		                (unsigned long)st.st_uid, (unsigned long)geteuid());
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_perm(e, "%s/queue can be written by others; chmod it to 750", home_path());
+	return true;
+}
+
+/* One journal for one queue; the lock goes with the process. */
+static bool lock_queue(int queue, struct err *e)
+{
+	int fd;
+
+	if (file_make_dir(queue, "lock", 0750) == -1 && errno != EEXIST)
+		return err_sys(e, errno, "unable to make %s/queue/lock", home_path());
+	fd = file_open(queue, "lock/sendmutex", O_RDWR | O_CREAT, 0600);
+	if (fd == -1)
+		return err_sys(e, errno, "unable to open %s/queue/lock/sendmutex", home_path());
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		return err_temp(e, "%s/queue is in use by another qmail-journal; stop it first", home_path());
+	return true;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool start(struct server *sv, struct err *e)
+{
+	struct journal_options o = { .warn = warn };
+	int queue;
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	return accounts_load_names(&sv->accounts, e) &&
+	       service_start("journal", UNIXSOCK_STREAM, 0666, &sv->client_listener, e) &&
+	       service_listen_also(QUEUE_SOCKET_FD, "queue", UNIXSOCK_PACKET, 0600, &sv->manager_listener, e) &&
+	       open_queue(sv, &queue, e) && lock_queue(queue, e) && journal_open(queue, &o, &sv->journal, e) &&
+	       bodies_start(sv, e);
+}
+
+static void run(struct server *sv)
+{
+	struct event *clients = event_new(sv->loop, sv->client_listener, EV_READ | EV_PERSIST, on_client_listener, sv);
+	struct event *managers =
+		event_new(sv->loop, sv->manager_listener, EV_READ | EV_PERSIST, on_manager_listener, sv);
+	struct event *term = evsignal_new(sv->loop, SIGTERM, on_stop, sv);
+	struct event *intr = evsignal_new(sv->loop, SIGINT, on_stop, sv);
+	struct timeval later = { 0, 250000 };
+
+	sv->sync_timer = evtimer_new(sv->loop, on_sync_timer, sv);
+	sv->maintain_timer = evtimer_new(sv->loop, on_maintain_timer, sv);
+	event_add(clients, NULL);
+	event_add(managers, NULL);
+	event_add(term, NULL);
+	event_add(intr, NULL);
+	event_add(sv->maintain_timer, &later);
+	while (!sv->stopping) {
+		event_base_loop(sv->loop, EVLOOP_ONCE);
+		end_of_turn(sv);
+	}
+	journal_close(sv->journal);
+}
+
+int main(int argc, char **argv)
+{
+	struct server sv = { .client_listener = -1, .manager_listener = -1 };
+	struct err e;
+
+	if (argc >= 2 && strcmp(argv[1], "--check") == 0)
+		return journal_check(argv[2]);
+	if (argc != 1) {
+		fprintf(stderr, "usage: qmail-journal | qmail-journal --check [QUEUEDIR]\n");
+		return 100;
+	}
+	sv.loop = event_base_new();
+	if (!start(&sv, &e)) {
+		service_log(NAME, "alert: cannot start: %s", e.text);
+		return 111;
+	}
+	run(&sv);
+	return 0;
+}
