@@ -32,17 +32,14 @@ static struct str trim(struct str line)
 }
 
 /* The whole file into *text; *present false when there is none. */
-static bool read_file(const char *name, struct buf *text, bool *present, struct err *e)
+static bool read_at(int dirfd, const char *path, struct buf *text, bool *present, struct err *e)
 {
-	char path[300];
 	struct stat st;
 	int fd;
 	bool ok;
 
 	*present = false;
-	if ((size_t)snprintf(path, sizeof path, "control/%s", name) >= sizeof path)
-		return err_perm(e, "control file name %s is too long", name);
-	fd = openat(home_dir(), path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1 && errno == ENOENT)
 		return true;
 	if (fd == -1)
@@ -57,6 +54,16 @@ static bool read_file(const char *name, struct buf *text, bool *present, struct 
 	close(fd);
 	*present = ok;
 	return ok;
+}
+
+static bool read_file(const char *name, struct buf *text, bool *present, struct err *e)
+{
+	char path[300];
+
+	*present = false;
+	if ((size_t)snprintf(path, sizeof path, "control/%s", name) >= sizeof path)
+		return err_perm(e, "control file name %s is too long", name);
+	return read_at(home_dir(), path, text, present, e);
 }
 
 bool control_line(const char *name, struct buf *out, bool *present, struct err *e)
@@ -117,18 +124,12 @@ bool control_number(const char *name, uint64_t *value, struct err *e)
 	return ok;
 }
 
-bool control_list_load(const char *name, struct control_list *list, struct err *e)
+/* Splits text, which the list then owns, into its entries. */
+static void split_list(struct buf *text, struct control_list *list)
 {
-	struct buf text = BUF_INIT(CONTROL_FILE_MAX);
-	struct str rest, line;
+	struct str rest = buf_str(text), line;
 	size_t room = 0;
 
-	*list = (struct control_list){ 0 };
-	if (!read_file(name, &text, &list->present, e)) {
-		buf_free(&text);
-		return false;
-	}
-	rest = buf_str(&text);
 	while (str_next_line(&rest, &line)) {
 		line = trim(line);
 		if (line.n == 0 || *line.p == '#')
@@ -139,7 +140,19 @@ bool control_list_load(const char *name, struct control_list *list, struct err *
 		}
 		list->items[list->n++] = line;
 	}
-	list->text = text.p;
+	list->text = text->p;
+}
+
+bool control_list_load(const char *name, struct control_list *list, struct err *e)
+{
+	struct buf text = BUF_INIT(CONTROL_FILE_MAX);
+
+	*list = (struct control_list){ 0 };
+	if (!read_file(name, &text, &list->present, e)) {
+		buf_free(&text);
+		return false;
+	}
+	split_list(&text, list);
 	return true;
 }
 
@@ -191,11 +204,9 @@ static void insert(struct control_map *map, struct str key, struct str value)
 	*find_slot(map, key) = (struct control_map_slot){ key, value, true };
 }
 
-static bool load(const char *name, bool with_values, struct control_map *map, struct err *e)
+/* Makes a look-up table of map->lines. */
+static void index_lines(struct control_map *map, bool with_values)
 {
-	*map = (struct control_map){ 0 };
-	if (!control_list_load(name, &map->lines, e))
-		return false;
 	map->present = map->lines.present;
 	make_slots(map);
 	for (size_t i = 0; i < map->lines.n; i++) {
@@ -205,6 +216,28 @@ static bool load(const char *name, bool with_values, struct control_map *map, st
 			continue;
 		insert(map, key, value);
 	}
+}
+
+static bool load(const char *name, bool with_values, struct control_map *map, struct err *e)
+{
+	*map = (struct control_map){ 0 };
+	if (!control_list_load(name, &map->lines, e))
+		return false;
+	index_lines(map, with_values);
+	return true;
+}
+
+bool control_set_load_path(const char *path, struct control_map *map, struct err *e)
+{
+	struct buf text = BUF_INIT(CONTROL_FILE_MAX);
+
+	*map = (struct control_map){ 0 };
+	if (!read_at(AT_FDCWD, path, &text, &map->lines.present, e)) {
+		buf_free(&text);
+		return false;
+	}
+	split_list(&text, &map->lines);
+	index_lines(map, false);
 	return true;
 }
 

@@ -60,6 +60,8 @@ struct control_map {
 bool control_map_load(const char *name, struct control_map *map, struct err *e);
 /* Whole lines are keys with empty values. */
 bool control_set_load(const char *name, struct control_map *map, struct err *e);
+/* The same rules for a file elsewhere, relative to the working directory ($QMAILMFTFILE). */
+bool control_set_load_path(const char *path, struct control_map *map, struct err *e);
 /* A set of the one key given, for defaults. */
 void control_set_single(struct control_map *map, struct str key);
 void control_map_free(struct control_map *map);
