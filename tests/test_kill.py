@@ -1,0 +1,138 @@
+"""Random processes are killed while mail flows: nothing acknowledged is lost.
+
+CRASH_SECONDS sets how long (`make crash`: ten minutes); CRASH_SEED repeats a run.
+"""
+import os
+import random
+import signal
+import smtplib
+import threading
+import time
+
+from quilltest import Ledger, Sink, compose, wait_until
+
+SECONDS = float(os.environ.get("CRASH_SECONDS", "12"))
+CLIENTS = 4
+
+
+class Client(threading.Thread):
+    """Sends ledger messages until told to stop, over sessions that may break at any time."""
+
+    def __init__(self, instance, ledger, name):
+        super().__init__(daemon=True)
+        self.instance, self.ledger, self.label = instance, ledger, name
+        self.stopping = threading.Event()
+        self.count = 0
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                with self.instance.smtp(timeout=20) as session:
+                    for _ in range(10):
+                        if self.stopping.is_set():
+                            break
+                        self.one(session)
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.05)
+
+    def one(self, session):
+        key = f"{self.label}-{self.count}"
+        self.count += 1
+        recipient = "joe@a.test" if self.count % 3 else "x@far.test"
+        size = random.choice((200, 200, 5000, 100_000) if self.count % 50 else (2_000_000,))
+        message = compose(key, size).replace(b"\n", b"\r\n")
+        self.ledger.uncertain.add(key)
+        session.sendmail("s@client.test", [recipient], message)
+        self.ledger.acknowledged.add(key)
+
+
+def restart(instance):
+    instance.kill_all()
+    instance.start(60)
+
+
+def accepts_mail(instance):
+    try:
+        with instance.smtp(timeout=5) as session:
+            return session.noop()[0] == 250
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+def keep_alive(instance, since):
+    """Starts everything again where an orderly supervisor would: when `quill up` ended, or does not recover."""
+    if instance.process is None or instance.process.poll() is not None:
+        restart(instance)
+    elif not accepts_mail(instance) and time.monotonic() - since > 10:
+        restart(instance)
+
+
+def kill_around(instance, chance, seconds):
+    """Kills one random process every now and then; now and then all at once."""
+    kills = {}
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(chance.uniform(0.05, 0.8))
+        processes = instance.leftovers()
+        if chance.random() < 0.15 or not processes:
+            restart(instance)
+            kills["everything"] = kills.get("everything", 0) + 1
+            continue
+        # Each name alike, however many processes bear it.
+        name = chance.choice(sorted(set(processes.values())))
+        pid = chance.choice([p for p, n in processes.items() if n == name])
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        kills[name] = kills.get(name, 0) + 1
+        keep_alive(instance, time.monotonic())
+    return kills
+
+
+def test_killed_processes_lose_nothing(make_instance):
+    chance = random.Random(os.environ.get("CRASH_SEED") or None)
+    ledger = Ledger()
+    with Sink() as sink:
+        instance = make_instance("joe", sink=sink, control={"rcpthosts": "a.test\nfar.test"})
+        clients = [Client(instance, ledger, f"client{n}") for n in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        kills = kill_around(instance, chance, SECONDS)
+        for client in clients:
+            client.stopping.set()
+        if not accepts_mail(instance):
+            restart(instance)
+        for client in clients:
+            client.join(60)
+        assert ledger.acknowledged, "no message was ever accepted"
+        restart(instance)
+
+        def delivered():
+            return instance.maildir("joe") + [m.data for m in list(sink.messages)]
+
+        def all_there():
+            instance.signal("qmail-send", signal.SIGALRM)
+            found = {identity[0] for m in delivered() if (identity := Ledger.identify(m))}
+            return ledger.acknowledged <= found
+        try:
+            wait_until(all_there, 60, "every acknowledged message")
+        except AssertionError:
+            pass  # check says which
+        duplicates = ledger.check(delivered())
+    print(f"{len(ledger.acknowledged)} acknowledged, {duplicates} duplicates, kills: {kills}")
+
+
+def test_crash_between_acceptance_and_delivery(make_instance):
+    """Everything dies at the moment of the 250; after a restart the message is there, once."""
+    instance = make_instance("joe", control={"concurrencylocal": "0"})
+    ledger = Ledger()
+    for n in range(20):
+        instance.send("s@client.test", ["joe@a.test"], compose(f"m{n}"))
+        ledger.acknowledged.add(f"m{n}")
+        if n % 5 == 4:
+            restart(instance)
+    instance.control(concurrencylocal="10")
+    restart(instance)
+    messages = instance.wait_delivered("joe", 20)
+    assert ledger.check(messages) == 0
