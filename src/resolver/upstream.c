@@ -1,0 +1,201 @@
+#include "resolver/upstream.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unbound-event.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "conf/control.h"
+#include "sys/io.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define ANCHOR "control/dnsanchor"
+
+static const struct {
+	const char *name, *value;
+} options[] = {
+	{ "use-syslog:", "no" },
+	{ "chroot:", "" },
+	{ "do-not-query-localhost:", "no" },
+	{ "edns-buffer-size:", "1232" },
+	{ "minimal-responses:", "yes" },
+	{ "msg-cache-size:", "16m" },
+	{ "rrset-cache-size:", "32m" },
+	{ "cache-max-ttl:", "86400" },
+	{ "cache-max-negative-ttl:", "300" },
+	{ "num-queries-per-thread:", "2048" },
+	{ "outgoing-range:", "900" },
+	{ "outgoing-num-tcp:", "64" },
+	/* A server that was down is asked again soon: mail waits for it. */
+	{ "infra-host-ttl:", "60" },
+	{ "infra-keep-probing:", "yes" },
+	/* Private addresses have names too; what the servers say of them is right. */
+	{ "unblock-lan-zones:", "yes" },
+	{ "insecure-lan-zones:", "yes" },
+};
+
+/* Zones that the library answers by itself unless told otherwise. */
+static const char *const builtin_zones[] = { "test.", "invalid.", "home.arpa." };
+
+static bool address_valid(struct str s)
+{
+	unsigned char bytes[16];
+	char text[64];
+
+	if (s.n >= sizeof text)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = 0;
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+/* "[v6]", "[v6]:port", "ip@port", "v4:port", "ip" into the two parts. */
+static void split_server(struct str line, struct str *ip, struct str *port)
+{
+	*port = STR("53");
+	if (line.n && *line.p == '[') {
+		struct str rest;
+
+		str_cut(str_from(line, 1), ']', ip, &rest);
+		if (rest.n)
+			*port = *rest.p == ':' || *rest.p == '@' ? str_from(rest, 1) : STR("");
+		return;
+	}
+	if (str_chr(line, '@') < line.n) {
+		str_cut(line, '@', ip, port);
+		return;
+	}
+	*ip = line;
+	if (str_chr(line, ':') < line.n && str_chr(line, ':') == str_rchr(line, ':'))
+		str_cut(line, ':', ip, port);
+}
+
+bool upstream_server(struct str line, struct buf *out)
+{
+	struct str ip, port;
+	uint64_t number;
+
+	split_server(line, &ip, &port);
+	if (!address_valid(ip) || !str_to_u64(port, &number) || number == 0 || number > 65535)
+		return false;
+	buf_add(out, ip);
+	buf_addc(out, '@');
+	buf_addu(out, number);
+	return true;
+}
+
+static bool add_server(struct upstream *u, struct str line, struct err *e)
+{
+	struct buf server = BUF_INIT(100);
+	bool ok = upstream_server(line, &server);
+
+	if (ok && ub_ctx_set_fwd(u->ctx, buf_cstr(&server)) != 0)
+		ok = false;
+	if (ok) {
+		buf_addz(&u->servers, u->servers.n ? ", " : "");
+		buf_add(&u->servers, buf_str(&server));
+	}
+	buf_free(&server);
+	if (!ok)
+		return err_perm(e, "%.*s is not the IP address of a name server", STR_ARG(str_head(line, 100)));
+	return true;
+}
+
+/* `nameserver IP` lines; what cannot be read or understood is as if it were not there. */
+static void use_resolv_conf(struct upstream *u)
+{
+	struct buf text = BUF_INIT(65536);
+	struct str rest, line;
+	struct err ignored;
+	int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd == -1)
+		return;
+	if (io_read_rest(fd, &text)) {
+		rest = buf_str(&text);
+		while (str_next_line(&rest, &line)) {
+			if (!str_starts(line, STR("nameserver")))
+				continue;
+			line = str_trim_end(str_trim_start(str_from(line, sizeof "nameserver" - 1)));
+			add_server(u, line, &ignored);
+		}
+	}
+	close(fd);
+	buf_free(&text);
+}
+
+static bool use_servers(struct upstream *u, struct err *e)
+{
+	struct control_list list;
+	bool ok;
+
+	if (!control_list_load("dnsservers", &list, e))
+		return false;
+	ok = true;
+	if (list.n == 1 && str_ieq(list.items[0], STR("recursive")))
+		goto out;
+	for (size_t i = 0; ok && i < list.n; i++)
+		ok = add_server(u, list.items[i], e) || err_context(e, "control/dnsservers");
+	if (list.n == 0)
+		use_resolv_conf(u);
+out:
+	control_list_free(&list);
+	if (ok && u->servers.n == 0)
+		buf_addz(&u->servers, "the root servers (recursive)");
+	return ok;
+}
+
+static bool use_anchor(struct upstream *u, struct err *e)
+{
+	if (access(ANCHOR, F_OK) == -1)
+		return true;
+	if (ub_ctx_add_ta_file(u->ctx, ANCHOR) != 0)
+		return err_perm(e, "unable to use the trust anchor in %s", ANCHOR);
+	return true;
+}
+
+static bool configure(struct upstream *u, struct err *e)
+{
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (ub_ctx_set_option(u->ctx, options[i].name, options[i].value) != 0)
+			return err_perm(e, "the resolver library refuses the option %s", options[i].name);
+	if (!use_servers(u, e) || !use_anchor(u, e))
+		return false;
+	/* The first change of a zone makes the configuration final, so this comes last. */
+	for (size_t i = 0; i < sizeof builtin_zones / sizeof *builtin_zones; i++)
+		ub_ctx_zone_remove(u->ctx, builtin_zones[i]);
+	return true;
+}
+
+bool upstream_new(struct event_base *base, struct upstream **out, struct err *e)
+{
+	struct upstream *u = mem_zero(1, sizeof *u);
+
+	u->servers = BUF_INIT(2000);
+	u->ctx = ub_ctx_create_event(base);
+	if (u->ctx == NULL) {
+		free(u);
+		return err_temp(e, "unable to set up the resolver library");
+	}
+	/* Its own complaints would fill the log with single packets' troubles. */
+	ub_ctx_debugout(u->ctx, NULL);
+	if (!configure(u, e)) {
+		upstream_free(u);
+		return false;
+	}
+	*out = u;
+	return true;
+}
+
+void upstream_free(struct upstream *u)
+{
+	if (u == NULL)
+		return;
+	ub_ctx_delete(u->ctx);
+	buf_free(&u->servers);
+	free(u);
+}
