@@ -1,0 +1,238 @@
+/*
+ * sendmail: the command that other programs call to send mail (contract §14.1).
+ *
+ * Translates sendmail's options for qmail-inject, qmail-smtpd and qmail-qread
+ * and becomes one of them. Options that ask for what this mail system does
+ * not have, and that a message can do without, are accepted and ignored.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "sys/home.h"
+
+static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n";
+
+/*
+ * Ignored, without argument: G I U T c i l m n s v x; with one: A B C D L M N O Q R V X e h o p; with one that
+ * must be attached: E J d q.
+ */
+static const char options[] = "+:tf:r:F:b:"
+			      "GIUTcilmnsvx"
+			      "A:B:C:D:L:M:N:O:Q:R:V:X:e:h:o:p:"
+			      "E::J::d::q::";
+
+enum mode { MODE_MAIL, MODE_SMTP, MODE_QUEUE, MODE_ALIASES };
+
+struct request {
+	enum mode mode;
+	bool header_recipients; /* -t */
+	bool run_queue;         /* -q */
+	const char *sender;     /* -f, or NULL */
+	const char *name;       /* -F, or NULL */
+	char **recipients;
+};
+
+static void die(int code, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+static void die(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	exit(code);
+}
+
+static enum mode mode_of(const char *arg)
+{
+	switch (*arg) {
+	case 'm':
+	case 'a':
+		return MODE_MAIL;
+	case 'p':
+		return MODE_QUEUE;
+	case 's':
+		return MODE_SMTP;
+	case 'i':
+		return MODE_ALIASES;
+	case 'd':
+	case 'D':
+		die(100,
+		    "sendmail: fatal: -b%c: sendmail is no daemon here; qmail-start runs the mail system and "
+		    "qmail-smtpd receives mail\n",
+		    *arg);
+	case 't':
+	case 'v':
+		die(100, "sendmail: fatal: -b%c: there is no address test mode\n", *arg);
+	default:
+		die(100, "%s", usage);
+	}
+}
+
+static struct request read_options(int argc, char **argv)
+{
+	struct request r = { 0 };
+	int c;
+
+	opterr = 0;
+	while ((c = getopt(argc, argv, options)) != -1) {
+		switch (c) {
+		case 't':
+			r.header_recipients = true;
+			break;
+		case 'f':
+		case 'r':
+			r.sender = optarg;
+			break;
+		case 'F':
+			r.name = optarg;
+			break;
+		case 'b':
+			r.mode = mode_of(optarg);
+			break;
+		case 'I':
+			r.mode = MODE_ALIASES;
+			break;
+		case 'q':
+			r.run_queue = true;
+			break;
+		case ':':
+		case '?':
+			die(100, "%s", usage);
+		default:
+			break;
+		}
+	}
+	r.recipients = argv + optind;
+	return r;
+}
+
+/* "<a@b>" is a@b; "<>" is the empty address. Shortens the string in place. */
+static char *without_brackets(char *address)
+{
+	size_t n = strlen(address);
+
+	if (n < 2 || address[0] != '<' || address[n - 1] != '>')
+		return address;
+	address[n - 1] = 0;
+	return address + 1;
+}
+
+/* The From field follows the sender: what the environment says of somebody else does not count. */
+static void set_identity(const char *sender)
+{
+	static const char *const others[] = { "QMAILNAME", "MAILNAME", "NAME", "QMAILHOST", "MAILHOST" };
+	struct str s = str_of(sender);
+	size_t at = str_rchr(s, '@');
+	char *user;
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		unsetenv(others[i]);
+	if (s.n == 0)
+		return;
+	user = mem_copy(str_head(s, at));
+	setenv("QMAILUSER", user, 1);
+	free(user);
+	if (at < s.n)
+		setenv("QMAILHOST", sender + at + 1, 1);
+}
+
+static void become(const char *program, char **argv) __attribute__((noreturn));
+
+static void become(const char *program, char **argv)
+{
+	execv(home_program(program), argv);
+	die(111, "sendmail: fatal: unable to run %s\n", program);
+}
+
+static void run_smtp(void)
+{
+	static const char *const session[][2] = {
+		{ "RELAYCLIENT", "" },
+		{ "DATABYTES", "0" },
+		{ "PROTO", "TCP" },
+		{ "TCPLOCALIP", "127.0.0.1" },
+		{ "TCPLOCALHOST", "localhost" },
+		{ "TCPREMOTEIP", "127.0.0.1" },
+		{ "TCPREMOTEHOST", "localhost" },
+		{ "TCPREMOTEINFO", "sendmail-bs" },
+	};
+	static char name[] = "qmail-smtpd";
+
+	if (getenv("PROTO") == NULL)
+		for (size_t i = 0; i < sizeof session / sizeof *session; i++)
+			setenv(session[i][0], session[i][1], 1);
+	become(name, (char *[]){ name, NULL });
+}
+
+static void run_inject(const struct request *r)
+{
+	static char name[] = "qmail-inject", both[] = "-H", arguments[] = "-a", sender[] = "-f", end[] = "--";
+	size_t n = 0, count = 0;
+	char **argv;
+
+	while (r->recipients[count])
+		count++;
+	argv = mem_array(NULL, count + 6, sizeof *argv);
+	argv[n++] = name;
+	argv[n++] = r->header_recipients ? both : arguments;
+	if (r->sender) {
+		char *plain = without_brackets(mem_copy(str_of(r->sender)));
+
+		set_identity(plain);
+		argv[n++] = sender;
+		argv[n++] = plain;
+	}
+	if (r->name)
+		setenv("MAILNAME", r->name, 1);
+	argv[n++] = end;
+	for (size_t i = 0; i < count; i++)
+		argv[n++] = without_brackets(r->recipients[i]);
+	argv[n] = NULL;
+	become(name, argv);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+int main(int argc, char **argv)
+{
+	static char qread[] = "qmail-qread";
+	const char *called = argc ? base_name(argv[0]) : "sendmail";
+	struct request r;
+	struct err e;
+
+	if (!home_enter(&e))
+		die(111, "sendmail: fatal: %s\n", e.text);
+	if (strcmp(called, "mailq") == 0)
+		become(qread, (char *[]){ qread, NULL });
+	r = read_options(argc, argv);
+	if (strcmp(called, "newaliases") == 0)
+		r.mode = MODE_ALIASES;
+	switch (r.mode) {
+	case MODE_ALIASES:
+		die(100, "sendmail: fatal: please use fastforward/newaliases instead\n");
+	case MODE_QUEUE:
+		become(qread, (char *[]){ qread, NULL });
+	case MODE_SMTP:
+		run_smtp();
+		break;
+	case MODE_MAIL:
+		break;
+	}
+	/* The queue runs by itself. "sendmail -q" alone must not wait for a message. */
+	if (r.run_queue && !r.header_recipients && *r.recipients == NULL)
+		return 0;
+	run_inject(&r);
+	return 111;
+}
