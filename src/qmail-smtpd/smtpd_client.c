@@ -1,0 +1,85 @@
+#include "qmail-smtpd/smtpd_client.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static struct str variable(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return str_of(value ? value : otherwise);
+}
+
+static void relay_from_environment(struct smtp_client *c)
+{
+	const char *relay = getenv("RELAYCLIENT");
+
+	c->relay = relay != NULL;
+	c->relay_suffix = str_of(relay);
+}
+
+/*
+ * The name comes from the address alone: asking DNS for every connection is a choice for the administrator, and
+ * would stand here.
+ */
+static struct str name_of(const struct inetaddr *peer)
+{
+	return inetaddr_loopback(peer) ? STR("localhost") : STR("unknown");
+}
+
+static bool peer_of(int fd, struct inetaddr *peer)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	return getpeername(fd, (void *)&ss, &len) == 0 && inetaddr_from((const void *)&ss, peer);
+}
+
+void smtpd_client_from_environment(struct smtpd_client *c, int fd)
+{
+	struct inetaddr peer;
+	const char *info = getenv("TCPREMOTEINFO");
+
+	*c = (struct smtpd_client){ 0 };
+	c->client.ip = variable("TCPREMOTEIP", "unknown");
+	c->client.host = variable("TCPREMOTEHOST", "unknown");
+	c->client.local = variable("TCPLOCALHOST", NULL);
+	if (c->client.local.n == 0)
+		c->client.local = variable("TCPLOCALIP", "unknown");
+	c->client.has_info = info != NULL;
+	c->client.info = str_of(info);
+	relay_from_environment(&c->client);
+	if (getenv("TCPREMOTEIP") || !peer_of(fd, &peer))
+		return;
+	inetaddr_text(&peer, c->ip);
+	c->client.ip = str_of(c->ip);
+	if (getenv("TCPREMOTEHOST") == NULL)
+		c->client.host = name_of(&peer);
+}
+
+void smtpd_client_from_peer(struct smtpd_client *c, const struct inetaddr *peer, struct str local)
+{
+	*c = (struct smtpd_client){ 0 };
+	inetaddr_text(peer, c->ip);
+	c->client.ip = str_of(c->ip);
+	c->client.host = name_of(peer);
+	c->client.local = local;
+	relay_from_environment(&c->client);
+}
+
+static void export(const char *name, struct str value)
+{
+	char *z = mem_copy(value);
+
+	setenv(name, z, 1);
+	free(z);
+}
+
+void smtpd_client_export(const struct smtpd_client *c)
+{
+	export("PROTO", STR("TCP"));
+	export("TCPREMOTEIP", c->client.ip);
+	export("TCPREMOTEHOST", c->client.host);
+	export("TCPLOCALHOST", c->client.local);
+}

@@ -1,0 +1,54 @@
+/*
+ * smtppolicy: the control files of the SMTP service, and the decisions made
+ * from them (contract §12.3).
+ *
+ * Who may be written to: with control/rcpthosts, the domains in there and in
+ * control/morercpthosts.cdb, and addresses without a domain. Without that
+ * file only what is delivered here: domains in control/locals (control/me
+ * where that is missing) and control/virtualdomains. qmail takes mail for
+ * everybody then; nobody has wanted that since open relays are abused.
+ *
+ *   control file        default
+ *   smtpgreeting        me; one of the two must exist
+ *   databytes           0, no limit
+ *   timeoutsmtpd        1200 seconds for a read or write
+ *   smtpsessiontimeout  7200 seconds without an accepted message
+ *   maxrecipients       50000 of one message
+ *   maxsmtperrors       100 refused commands without an accepted message
+ *   maxsmtpidle         1000 NOOP, RSET, VRFY … without an accepted message
+ *   localiphost         me
+ *   badmailfrom, rcpthosts, morercpthosts.cdb, locals, virtualdomains
+ */
+#ifndef SMTPSERVER_SMTPPOLICY_H
+#define SMTPSERVER_SMTPPOLICY_H
+
+#include "cdb/cdbfile.h"
+#include "conf/control.h"
+#include "smtpserver/smtpsession.h"
+
+struct smtp_policy {
+	struct smtp_settings settings; /* views into the buffers below */
+	struct buf me, greeting, localiphost;
+	uint64_t timeout;         /* seconds for a read or write, at least 1 */
+	uint64_t session_timeout; /* seconds without an accepted message */
+	struct control_map badmailfrom, rcpthosts, locals, virtualdomains;
+	struct cdbfile morercpthosts;
+	bool morercpthosts_loaded;
+};
+
+/* Reads everything but morercpthosts.cdb, which is read when first needed. On failure nothing is left. */
+bool smtp_policy_load(struct smtp_policy *p, struct err *e);
+/* Reads morercpthosts.cdb now, so that forked children share it. */
+bool smtp_policy_preload(struct smtp_policy *p, struct err *e);
+void smtp_policy_free(struct smtp_policy *p);
+
+/* A number that changes when any of the files does. */
+uint64_t smtp_policy_fingerprint(void);
+
+/* As in struct smtp_ops. */
+bool smtp_policy_sender_is_bad(const struct smtp_policy *p, struct str sender, size_t at);
+enum smtp_permission smtp_policy_recipient(struct smtp_policy *p, struct str recipient, size_t at, struct err *e);
+/* Does an interface of this machine have the address? Takes "1.2.3.4" and "IPv6:::1". */
+bool smtp_policy_own_address(struct str literal);
+
+#endif
