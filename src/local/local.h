@@ -1,0 +1,42 @@
+/*
+ * local: one delivery to a local address, by the rules of the user's .qmail
+ * file (contract §10). The caller has become the user already; the working
+ * directory and umask change.
+ */
+#ifndef LOCAL_LOCAL_H
+#define LOCAL_LOCAL_H
+
+#include "base/buf.h"
+#include "local/program.h"
+
+#define LOCAL_ADDRESS_MAX 2048 /* each of the strings below, in bytes */
+#define LOCAL_OK 0
+#define LOCAL_PERMANENT 100
+#define LOCAL_TEMPORARY 111
+
+struct local_job {
+	const char *user, *home;
+	const char *local, *dash, *ext; /* contract §10.1 */
+	const char *host, *sender;
+	const char *default_delivery; /* .qmail content where there is none */
+	int message_fd;               /* seekable; its position is ours */
+	bool describe;                /* say what would be done, do nothing */
+	struct program_limits limits;
+};
+
+struct local_report {
+	struct buf out; /* for descriptor 1: "did 1+0+0\n" … */
+	struct buf err; /* for descriptor 2: what went wrong */
+};
+
+#define LOCAL_OUT_MAX (256u << 20) /* a description repeats the file */
+#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096) })
+
+/*
+ * Delivers; home_open comes first when the file may have forwards. Returns
+ * LOCAL_OK, LOCAL_PERMANENT or LOCAL_TEMPORARY and appends to r what is to be
+ * said. Programs write to descriptors 1 and 2 themselves.
+ */
+int local_deliver(const struct local_job *job, struct local_report *r);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * The loop: connections, requests, the output and the end of deliveries.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "qmail-lspawn/lspawn.h"
+#include "sys/clock.h"
+#include "sys/service.h"
+#include "sys/unixsock.h"
+
+/* How long running deliveries may take once we were asked to end. */
+#define END_MS 60000
+#define TICK_MS 1000
+
+struct watch {
+	struct pollfd fds[2 + LSPAWN_CONNECTIONS + LSPAWN_SLOTS];
+	struct slot *slots[LSPAWN_SLOTS]; /* of the descriptors behind those of the connections */
+	size_t nslots;
+};
+
+static bool busy(const struct lspawn *l)
+{
+	for (size_t i = 0; i < l->top; i++)
+		if (l->slots[i].used && l->slots[i].pid != 0)
+			return true;
+	return false;
+}
+
+static bool full(const struct lspawn *l)
+{
+	if (l->top < LSPAWN_SLOTS)
+		return false;
+	for (size_t i = 0; i < l->top; i++)
+		if (!l->slots[i].used)
+			return false;
+	return true;
+}
+
+static void prepare(const struct lspawn *l, struct watch *w)
+{
+	short requests = l->listenfd == -1 || full(l) ? 0 : POLLIN;
+
+	w->fds[0] = (struct pollfd){ .fd = l->signalfd, .events = POLLIN };
+	w->fds[1] = (struct pollfd){ .fd = l->listenfd, .events = POLLIN };
+	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++) {
+		const struct connection *c = &l->connections[i];
+
+		w->fds[2 + i] = (struct pollfd){ .fd = c->fd, .events = requests };
+		if (c->blocked)
+			w->fds[2 + i].events |= POLLOUT;
+	}
+	w->nslots = 0;
+	for (size_t i = 0; i < l->top; i++) {
+		const struct slot *s = &l->slots[i];
+
+		if (!s->used || s->pipe == -1)
+			continue;
+		w->fds[2 + LSPAWN_CONNECTIONS + w->nslots] = (struct pollfd){ .fd = s->pipe, .events = POLLIN };
+		w->slots[w->nslots++] = (struct slot *)s;
+	}
+}
+
+static void handle_signals(struct lspawn *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signalfd, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo != SIGTERM)
+			continue;
+		/* Asked twice: do not wait for anything. */
+		if (l->listenfd == -1) {
+			lspawn_kill_all(l);
+			continue;
+		}
+		l->end = clock_monotonic_ms() + END_MS;
+		close(l->listenfd);
+		l->listenfd = -1;
+	}
+	lspawn_reap(l);
+}
+
+static bool allowed(const struct lspawn *l, int fd)
+{
+	struct unixsock_peer peer;
+	struct err e;
+
+	if (!unixsock_peer(fd, &peer, &e))
+		return false;
+	if (peer.uid == 0 || peer.uid == l->uid || peer.uid == l->send_uid)
+		return true;
+	service_log("qmail-lspawn", "refused a connection from uid %lu", (unsigned long)peer.uid);
+	return false;
+}
+
+static void handle_listener(struct lspawn *l)
+{
+	int fd;
+
+	while ((fd = unixsock_accept(l->listenfd, UNIXSOCK_PACKET)) != -1) {
+		struct connection *c = NULL;
+
+		for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
+			if (l->connections[i].fd == -1)
+				c = &l->connections[i];
+		if (c == NULL || !allowed(l, fd))
+			close(fd);
+		else
+			*c = (struct connection){ .fd = fd, .serial = ++l->serial };
+	}
+}
+
+/* What still runs for it goes on; its results will be dropped. */
+static void disconnect(struct connection *c)
+{
+	close(c->fd);
+	*c = (struct connection){ .fd = -1 };
+}
+
+/* Takes one request; false when there is none. */
+static bool take_request(struct lspawn *l, struct connection *c, struct buf *packet)
+{
+	ssize_t r;
+	int passfd;
+
+	buf_clear(packet);
+	r = unixsock_recv(c->fd, packet, UNIXSOCK_PACKET_MAX, &passfd);
+	if (r == -1 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (r > 0 && lspawn_request(l, c, buf_str(packet), passfd))
+		return true;
+	if (r > 0)
+		service_log("qmail-lspawn", "malformed request; closing that connection");
+	disconnect(c);
+	return false;
+}
+
+static void handle_connection(struct lspawn *l, struct connection *c, short events, struct buf *packet)
+{
+	if (c->fd != -1 && (events & POLLOUT))
+		lspawn_send_results(l, c);
+	if (l->listenfd == -1 && (events & (POLLHUP | POLLERR))) {
+		disconnect(c);
+		return;
+	}
+	if (events & (POLLIN | POLLHUP | POLLERR))
+		while (!full(l) && take_request(l, c, packet))
+			;
+}
+
+static void handle(struct lspawn *l, const struct watch *w, struct buf *packet)
+{
+	for (size_t i = 0; i < w->nslots; i++)
+		if (w->fds[2 + LSPAWN_CONNECTIONS + i].revents)
+			slot_read(w->slots[i]);
+	if (w->fds[0].revents)
+		handle_signals(l);
+	if (w->fds[1].revents && l->listenfd != -1)
+		handle_listener(l);
+	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
+		if (w->fds[2 + i].fd != -1 && w->fds[2 + i].revents)
+			handle_connection(l, &l->connections[i], w->fds[2 + i].revents, packet);
+}
+
+void lspawn_loop(struct lspawn *l)
+{
+	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
+	static struct watch w;
+
+	while (l->listenfd != -1 || busy(l)) {
+		int64_t now = clock_monotonic_ms();
+
+		if (l->end && now > l->end)
+			lspawn_kill_all(l);
+		lspawn_timers(l, now);
+		prepare(l, &w);
+		if (poll(w.fds, 2 + LSPAWN_CONNECTIONS + w.nslots, busy(l) || l->orphans ? TICK_MS : -1) > 0)
+			handle(l, &w, &packet);
+	}
+	buf_free(&packet);
+}

@@ -1,0 +1,101 @@
+/*
+ * qmail-lspawn default: runs local deliveries for qmail-send (contract §9.2).
+ *
+ * `default` is what is done where there is no .qmail file. Requests come over
+ * run/lspawn (descriptor 3). Ends on SIGTERM when the running deliveries have
+ * ended. control/timeoutlocal: seconds that a program may take;
+ * control/processeslocal and control/memorylocal: processes of one user and
+ * bytes of one process.
+ */
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "conf/control.h"
+#include "local/leftover.h"
+#include "qmail-lspawn/lspawn.h"
+#include "sys/home.h"
+#include "sys/io.h"
+#include "sys/service.h"
+
+#define NAME "qmail-lspawn"
+
+static bool read_limits(struct program_limits *limits, bool root, struct err *e)
+{
+	uint64_t seconds = 1200;
+
+	*limits = (struct program_limits){ .memory = 2ull << 30 };
+	/* An ordinary user has processes that are none of mail's business. */
+	limits->processes = root ? 1000 : 0;
+	if (!control_number("timeoutlocal", &seconds, e) || !control_number("processeslocal", &limits->processes, e) ||
+	    !control_number("memorylocal", &limits->memory, e))
+		return false;
+	limits->seconds = seconds < 1000000 ? (unsigned)seconds : 1000000;
+	return true;
+}
+
+/* Also a machine without the account runs; then only root may send requests. */
+static uid_t find_send_uid(uid_t own)
+{
+	const struct passwd *pw = own == 0 ? getpwnam(account_name(ACCOUNT_SEND)) : NULL;
+
+	return pw ? pw->pw_uid : own;
+}
+
+/* The signals of the loop, as a descriptor. */
+static int catch_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool start(struct lspawn *l, struct err *e)
+{
+	struct buf alias = BUF_INIT(8192);
+
+	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
+		l->connections[i].fd = -1;
+	l->uid = getuid();
+	l->root = l->uid == 0;
+	l->send_uid = find_send_uid(l->uid);
+	/* Whoever connects is asked for his uid, see lspawn_loop. */
+	if (!service_start("lspawn", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &l->listenfd, e) ||
+	    !read_limits(&l->limits, l->root, e))
+		return false;
+	buf_addf(&alias, "%s/alias", home_path());
+	l->own_alias = mem_copy(buf_str(&alias));
+	buf_free(&alias);
+	l->signalfd = catch_signals();
+	leftover_adopt();
+	return l->signalfd != -1 || err_temp(e, "unable to catch signals");
+}
+
+int main(int argc, char **argv)
+{
+	/* Large; a static one costs fork nothing where it is unused. */
+	static struct lspawn l;
+	struct err e;
+
+	io_open_standard_fds();
+	if (argc < 2)
+		return 100;
+	l.default_delivery = argv[1];
+	if (!start(&l, &e)) {
+		service_log(NAME, "fatal: %s", e.text);
+		return 111;
+	}
+	lspawn_loop(&l);
+	cdbfile_close(&l.users);
+	free(l.own_alias);
+	return 0;
+}
