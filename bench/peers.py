@@ -98,10 +98,9 @@ class Quillmail(Peer):
     name = "quillmail"
     sendmail = ("/var/qmail/bin/sendmail", "-t")
     CONTROL = {
-        "me": "mail.bench.test", "locals": "bench.test", "rcpthosts": "bench.test",
+        "me": "mail.bench.test", "locals": "bench.test", "rcpthosts": "bench.test\ndest.test\n.dest.test",
         "smtproutes": f":127.0.0.1:{SINK_PORT}", "concurrencylocal": "120", "concurrencyremote": "120",
         "smtplisten": f"127.0.0.1:{PORT}", "concurrencyincoming": "1000", "concurrencyperclient": "1000",
-        "relayclients": "127.0.0.1",
     }
     daemons = ()
 
@@ -130,7 +129,7 @@ class Quillmail(Peer):
                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)]
         time.sleep(0.5)
         self.daemons.append(
-            bench.spawn("chroot", self.view, "env", "-", bin_first, "RELAYCLIENT=", "qmail-smtpd", "-d",
+            bench.spawn("chroot", self.view, "env", "-", bin_first, "qmail-smtpd", "-d",
                         stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def stop(self):
