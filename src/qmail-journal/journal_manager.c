@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "qmail-journal/journal_server.h"
 #include "sys/file.h"
+#include "sys/packetqueue.h"
 #include "sys/service.h"
 #include "wire/attribute.h"
 #include "wire/queueproto.h"
@@ -18,21 +19,12 @@
 #define BACKLOG_MAX (4u << 20)
 #define PACKETS_A_TURN 512
 
-/* A packet that waits until the peer reads. */
-struct packet {
-	struct packet *next;
-	int fd;
-	size_t n;
-	char bytes[];
-};
-
 struct manager {
 	struct server *sv;
 	struct manager *prev, *next;
 	int fd;
 	struct event *readable, *writable;
-	struct packet *first, **last;
-	size_t backlog; /* bytes waiting */
+	struct packet_queue out;
 	struct buf in;
 };
 
@@ -42,14 +34,7 @@ static void manager_free(struct manager *g)
 
 	if (sv->scheduler == g)
 		sv->scheduler = NULL;
-	while (g->first) {
-		struct packet *p = g->first;
-
-		g->first = p->next;
-		if (p->fd != -1)
-			close(p->fd);
-		free(p);
-	}
+	packet_queue_clear(&g->out);
 	event_free(g->readable);
 	event_free(g->writable);
 	close(g->fd);
@@ -63,28 +48,11 @@ static void manager_free(struct manager *g)
 	free(g);
 }
 
-static void keep_packet(struct manager *g, struct str bytes, int fd)
+/* Sends now, or as soon as the peer reads; takes passfd over. */
+static void send_packet(struct manager *g, struct str bytes, int passfd)
 {
-	struct packet *p = mem_alloc(sizeof *p + bytes.n);
-
-	*p = (struct packet){ .fd = fd, .n = bytes.n };
-	memcpy(p->bytes, bytes.p, bytes.n);
-	*g->last = p;
-	g->last = &p->next;
-	g->backlog += bytes.n;
-	event_add(g->writable, NULL);
-}
-
-/* Sends now, or as soon as the peer reads; takes fd over. */
-static void send_packet(struct manager *g, struct str bytes, int fd)
-{
-	if (g->first == NULL && unixsock_send(g->fd, bytes, fd) == 0) {
-		if (fd != -1)
-			close(fd);
-		return;
-	}
-	/* Errors other than a full socket show up at the next read. */
-	keep_packet(g, bytes, fd);
+	if (!packet_queue_send(&g->out, g->fd, bytes, passfd))
+		event_add(g->writable, NULL);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -92,20 +60,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct manager *g = arg;
 
 	(void)what;
-	while (g->first) {
-		struct packet *p = g->first;
-
-		if (unixsock_send(fd, (struct str){ p->bytes, p->n }, p->fd) == -1)
-			return;
-		g->first = p->next;
-		if (g->first == NULL)
-			g->last = &g->first;
-		g->backlog -= p->n;
-		if (p->fd != -1)
-			close(p->fd);
-		free(p);
-	}
-	event_del(g->writable);
+	if (packet_queue_flush(&g->out, fd))
+		event_del(g->writable);
 }
 
 /* ---- telling about messages ------------------------------------------------------------ */
@@ -183,7 +139,7 @@ void manager_announce(struct server *sv, uint64_t id)
 
 	if (g == NULL)
 		return;
-	if (g->backlog > BACKLOG_MAX) {
+	if (g->out.bytes > BACKLOG_MAX) {
 		send_waiting(g, &(struct journal_info){ .id = id }, 1);
 		return;
 	}
@@ -479,7 +435,7 @@ void manager_accept(struct server *sv)
 		g = mem_zero(1, sizeof *g);
 		g->sv = sv;
 		g->fd = fd;
-		g->last = &g->first;
+		packet_queue_init(&g->out);
 		g->in = BUF_INIT(QUEUE_PACKET_MAX);
 		g->readable = event_new(sv->loop, fd, EV_READ | EV_PERSIST, on_readable, g);
 		g->writable = event_new(sv->loop, fd, EV_WRITE | EV_PERSIST, on_writable, g);
