@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+__attribute__((format(printf, 4, 0)))
 static void fill(struct err *e, enum err_kind kind, int errnum, const char *fmt, va_list ap)
 {
 	char text[sizeof e->text];

@@ -33,7 +33,7 @@ static void find_bin(void)
 	if (slash == NULL)
 		return;
 	*slash = 0;
-	strcpy(home.bin, real);
+	memcpy(home.bin, real, strlen(real) + 1);
 }
 
 bool home_open(struct err *e)
