@@ -10,7 +10,7 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal route sched dns resolver \
-	listener smtpserver smtpclient users local inject
+	listener smtpserver smtpclient outbound users local inject
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -44,6 +44,8 @@ LIB_listener := base sys
 LIB_smtpserver := base sys conf mail cdb submit
 # SMTP, sending: without I/O.
 LIB_smtpclient := base mail
+# Remote delivery: routes, exchangers, our own addresses.
+LIB_outbound := base sys conf dns
 # Who a local address belongs to.
 LIB_users := base sys cdb
 # One local delivery: .qmail, Maildir, mbox, program, forward.
@@ -62,8 +64,8 @@ PROG_qmail-getpw := users sys base
 PROG_qmail-local := local submit sys base
 PROG_qmail-lspawn := users local conf wire sys base
 PROG_qmail-resolve := resolver dns wire sys base
-PROG_qmail-remote := smtpclient dns conf sys base
-PROG_qmail-rspawn := smtpclient dns conf wire sys base
+PROG_qmail-remote := outbound smtpclient dns conf sys base
+PROG_qmail-rspawn := outbound smtpclient dns conf wire sys base
 PKG_PROG_qmail-rspawn := libevent
 PROG_qmail-queue := submit wire sys base
 PROG_qmail-journal := journal mail wire sys base

@@ -1,0 +1,149 @@
+#include "qmail-remote/exchange.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "sys/clock.h"
+#include "sys/io.h"
+
+#define PIECE 65536
+
+static bool wait_for(int fd, short events, int64_t deadline)
+{
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = events };
+		int64_t left = deadline - clock_monotonic_ms();
+		int r;
+
+		if (left <= 0)
+			return false;
+		r = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+		if (r > 0)
+			return true;
+		if (r == -1 && errno != EINTR)
+			return false;
+	}
+}
+
+static int open_connection(const struct outsettings *s, const struct peeraddress *a, uint16_t port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = peeraddress_sockaddr(a, port, &sa), size = sizeof errno;
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, failed = 0;
+
+	if (fd == -1)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(fd, (void *)&sa, len) == 0)
+		return fd;
+	if (errno == EINPROGRESS &&
+	    wait_for(fd, POLLOUT, clock_monotonic_ms() + (int64_t)s->timeout_connect * 1000) &&
+	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 && failed == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void feed_content(struct session *s)
+{
+	static char piece[PIECE];
+	ssize_t n = io_read(0, piece, sizeof piece);
+
+	if (n < 0)
+		session_content_failed(s);
+	else if (n == 0)
+		session_content_end(s);
+	else
+		session_content(s, (struct str){ piece, (size_t)n });
+}
+
+/* One wait for the server, one write or read; false: the connection is lost. */
+static bool turn(struct session *s, int fd, int64_t deadline)
+{
+	static char input[PIECE];
+	struct pollfd p = { .fd = fd, .events = (short)(POLLIN | (s->out.n ? POLLOUT : 0)) };
+	ssize_t n;
+
+	if (!wait_for(fd, p.events, deadline) || poll(&p, 1, 0) == -1)
+		return false;
+	if (p.revents & (POLLIN | POLLHUP | POLLERR)) {
+		n = io_read(fd, input, sizeof input);
+		if (n == 0 || (n == -1 && errno != EAGAIN))
+			return false;
+		if (n > 0)
+			session_input(s, (struct str){ input, (size_t)n });
+	}
+	if ((p.revents & POLLOUT) && s->out.n) {
+		n = write(fd, s->out.p, s->out.n);
+		if (n == -1 && errno != EAGAIN && errno != EINTR && !(p.revents & POLLIN))
+			return false;
+		if (n > 0)
+			session_wrote(s, (size_t)n);
+	}
+	return true;
+}
+
+/* Returns whether content was read from descriptor 0. */
+static bool converse(const struct outsettings *settings, struct session *s, int fd, struct transaction *t)
+{
+	bool content_used = false;
+	int64_t limit = (int64_t)settings->timeout_remote * 1000, deadline = clock_monotonic_ms() + limit;
+
+	while (t->stage != TRANSACTION_DONE) {
+		uint64_t written = s->written;
+		size_t replies = t->replies;
+		enum session_stage stage = s->stage;
+
+		if (session_wants_content(s) && s->out.n == 0) {
+			content_used = true;
+			feed_content(s);
+		}
+		if (t->stage == TRANSACTION_DONE)
+			break;
+		if (!turn(s, fd, deadline)) {
+			session_lost(s);
+			break;
+		}
+		/* Progress is a whole reply or bytes that went out: a server that drips gains no time. */
+		if (s->written != written || t->replies != replies || s->stage != stage)
+			deadline = clock_monotonic_ms() + limit;
+	}
+	session_quit(s);
+	/* QUIT is a courtesy: nobody waits for it to arrive. */
+	if (s->out.n && write(fd, s->out.p, s->out.n) == -1)
+		session_free(s);
+	return content_used;
+}
+
+void exchange(const struct outsettings *settings, const struct destination *d, struct transaction *t)
+{
+	off_t start = lseek(0, 0, SEEK_CUR);
+
+	for (size_t i = 0; i < d->n; i++) {
+		char peer[PEERADDRESS_TEXT_MAX];
+		bool content_used;
+		struct session s;
+		int fd = open_connection(settings, &d->addresses[i], d->port);
+
+		if (fd == -1)
+			continue;
+		/* The report of an earlier address stands when no later one can be reached. */
+		transaction_restart(t);
+		peeraddress_text(&d->addresses[i], peer);
+		session_init(&s, peer, buf_str(&settings->helo));
+		session_begin(&s, t);
+		content_used = converse(settings, &s, fd, t);
+		session_free(&s);
+		close(fd);
+		if (!t->try_another || (content_used && (start == -1 || lseek(0, start, SEEK_SET) == -1)))
+			return;
+	}
+	if (t->message.letter == 0)
+		transaction_record_set(&t->message, 'Z',
+		                       STR("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"));
+}

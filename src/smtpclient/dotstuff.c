@@ -1,0 +1,67 @@
+#include "smtpclient/dotstuff.h"
+
+static char *add_byte(struct dotstuff *d, char c, char *to)
+{
+	if (c == '\r') {
+		d->cr = true;
+		return to;
+	}
+	if (c == '\n') {
+		*to++ = '\r';
+		*to++ = '\n';
+		*d = DOTSTUFF_INIT;
+		return to;
+	}
+	if (d->cr) {
+		*to++ = ' ';
+		d->cr = false;
+		d->in_line = true;
+	}
+	if (c == '.' && !d->in_line)
+		*to++ = '.';
+	*to++ = c;
+	d->in_line = true;
+	return to;
+}
+
+/* A piece without LF. Lines without CR, nearly all, are copied in one go. */
+static char *add_piece(struct dotstuff *d, struct str piece, char *to)
+{
+	if (d->cr || str_chr(piece, '\r') < piece.n) {
+		for (size_t i = 0; i < piece.n; i++)
+			to = add_byte(d, piece.p[i], to);
+		return to;
+	}
+	if (piece.n == 0)
+		return to;
+	if (*piece.p == '.' && !d->in_line)
+		*to++ = '.';
+	memcpy(to, piece.p, piece.n);
+	d->in_line = true;
+	return to + piece.n;
+}
+
+void dotstuff_add(struct dotstuff *d, struct str content, struct buf *out)
+{
+	char *room = buf_room(out, 2 * content.n + 1), *to = room;
+
+	if (room == NULL)
+		return;
+	while (content.n) {
+		size_t n = str_chr(content, '\n');
+
+		to = add_piece(d, str_head(content, n), to);
+		if (n < content.n)
+			to = add_byte(d, '\n', to);
+		content = str_from(content, n + 1);
+	}
+	buf_wrote(out, (size_t)(to - room));
+}
+
+bool dotstuff_end(struct dotstuff *d, struct buf *out)
+{
+	if (d->in_line || d->cr)
+		return false;
+	buf_add(out, STR(".\r\n"));
+	return true;
+}

@@ -1,0 +1,80 @@
+/*
+ * transaction: one message to one or more recipients in an SMTP session, and
+ * what became of it.
+ *
+ * Results are kept as qmail-remote reports them (contract §11.1): a record
+ * for each recipient that the server was asked for, and one for the message.
+ */
+#ifndef SMTPCLIENT_TRANSACTION_H
+#define SMTPCLIENT_TRANSACTION_H
+
+#include "base/buf.h"
+
+#define TRANSACTION_TEXT_MAX 10000 /* one record's text */
+
+struct transaction_record {
+	char letter;     /* recipients: r h s; message: K Z D; 0: none yet */
+	struct buf text; /* lines end in LF; empty for r */
+};
+
+/* Where the session is with it: which reply comes next. */
+enum transaction_stage {
+	TRANSACTION_NEW,
+	TRANSACTION_RESET,
+	TRANSACTION_MAIL,
+	TRANSACTION_RCPT,
+	TRANSACTION_DATA,
+	TRANSACTION_BODY, /* no reply is due; content is wanted */
+	TRANSACTION_DOT,
+	TRANSACTION_DONE,
+};
+
+struct transaction {
+	/* What to send. The memory behind the views is the caller's. */
+	struct str sender;
+	const struct str *recipients;
+	size_t nrecipients;
+	uint64_t wire_size; /* for SIZE=; 0: unknown */
+	bool eightbit, smtputf8;
+
+	/* What became of it. */
+	struct transaction_record *rcpt; /* owned, one for each recipient */
+	struct transaction_record message;
+	enum transaction_stage stage;
+	/*
+	 * The session failed before the server could take the message: another
+	 * exchanger may be tried. The records are the report if there is none.
+	 */
+	bool try_another;
+	size_t replies; /* received in this transaction */
+
+	/* The session's own notes. */
+	size_t next_rcpt; /* whose reply comes next */
+	size_t accepted;  /* recipients */
+	bool refused;     /* MAIL was */
+	bool asked;       /* its commands are written */
+};
+
+/* `recipients` and the views must outlive the transaction. */
+void transaction_init(struct transaction *t, struct str sender, const struct str *recipients, size_t n);
+void transaction_free(struct transaction *t);
+
+/* Forgets all results, for another attempt. */
+void transaction_restart(struct transaction *t);
+
+/* Replaces a record. */
+void transaction_record_set(struct transaction_record *r, char letter, struct str text);
+
+/*
+ * May this address be sent in a command? No control bytes, not too long, and
+ * in the domain nothing that would end it.
+ */
+bool transaction_address_valid(struct str address);
+
+/*
+ * The delivery's result for one recipient, as qmail-rspawn makes it of the
+ * records (contract §9.3): returns K, Z or D and appends the text.
+ */
+char transaction_result(const struct transaction *t, size_t recipient, struct buf *text);
+
+#endif
