@@ -1,0 +1,21 @@
+#include <stdlib.h>
+
+#include "smtpserver/smtparg.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct smtparg a = SMTPARG_INIT;
+	struct str s;
+
+	if (smtparg_parse((struct str){ (const char *)data, size }, &a) == SMTPARG_SYNTAX)
+		return 0;
+	s = buf_str(&a.address);
+	/* What later parts rely on. */
+	if (s.n > SMTPARG_ADDRESS_MAX || str_has_control(s) || a.at != str_rchr(s, '@'))
+		abort();
+	if (a.at < s.n && (a.at == 0 || a.at + 1 == s.n))
+		abort();
+	return 0;
+}
