@@ -187,6 +187,11 @@ static void heap_take(struct sched *s, struct job *j)
 
 /* ---- destinations ---------------------------------------------------------------- */
 
+int sched_channel(const struct job *j)
+{
+	return j->dest->channel;
+}
+
 static struct sched_dest **dest_bucket(struct sched *s, struct str key)
 {
 	return &s->dests[hash_str(s->o.key, key) & (s->dest_slots - 1)];

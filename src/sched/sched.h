@@ -74,6 +74,8 @@ struct msg *sched_find(const struct sched *s, uint64_t id);
 
 /* A new message without jobs; it must not exist yet. */
 struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth);
+/* The channel of a job that has a destination. */
+int sched_channel(const struct job *j);
 /* The message's jobs are unknown until its envelope is loaded, which is wanted at `due`. */
 void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due);
 /*

@@ -1,0 +1,177 @@
+/*
+ * qmail-send: routes recipients, decides what to try when, writes bounces,
+ * and logs (contract §8).
+ *
+ * Descriptor 0 is the log. The rest are connections to qmail-journal (it has
+ * the queue), qmail-lspawn and qmail-rspawn (they deliver).
+ *
+ * Rights: its own user (qmails), control files, sockets in run/.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "qmail-send/send.h"
+#include "sys/clock.h"
+#include "sys/home.h"
+#include "sys/random.h"
+
+#define CONNECT_SECONDS 10 /* the other processes have started by then, or have failed */
+
+static void start_job(struct sender *s, struct job *j)
+{
+	if (j->dest == NULL)
+		journal_open_message(s, j->msg->id, OPEN_FOR_ROUTING, j, true, false);
+	else
+		journal_open_message(s, j->msg->id, OPEN_FOR_DELIVERY, j, j->msg->envelope == NULL, true);
+}
+
+static void set_wake(struct sender *s)
+{
+	int64_t due = sched_wake(s->sched), now = clock_wall();
+	struct timeval tv = { 3600, 0 };
+	bool all_up = journal_link_up(s) && sched_limit(s->sched, SCHED_LOCAL) == s->config.concurrency[SCHED_LOCAL] &&
+	              sched_limit(s->sched, SCHED_REMOTE) == s->config.concurrency[SCHED_REMOTE];
+
+	if (due != INT64_MAX && due - now < tv.tv_sec)
+		tv.tv_sec = due > now ? due - now : 1;
+	if (!all_up)
+		tv.tv_sec = 1;
+	event_add(s->wake, &tv);
+}
+
+void send_pump(struct sender *s)
+{
+	struct job *j;
+
+	if (s->ready && !s->ever_ready) {
+		s->ever_ready = true;
+		log_status(s);
+	}
+	if (!s->exiting && journal_link_up(s) && s->ready)
+		while ((j = sched_next(s->sched, clock_wall())) != NULL)
+			start_job(s, j);
+	set_wake(s);
+	log_flush();
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct sender *s = arg;
+
+	(void)fd;
+	(void)what;
+	journal_link_retry(s);
+	spawners_retry(s);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg)
+{
+	struct sender *s = arg;
+
+	(void)fd;
+	(void)what;
+	/* Asked twice: running deliveries are left alone and will be tried again. */
+	if (s->exiting)
+		event_base_loopbreak(s->loop);
+	s->exiting = true;
+	log_status(s);
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+	struct sender *s = arg;
+
+	(void)fd;
+	(void)what;
+	sched_run_all(s->sched, clock_wall());
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	struct sender *s = arg;
+	struct err e;
+
+	(void)fd;
+	(void)what;
+	if (!route_reload(&s->routes, &e))
+		log_line("alert: %s", e.text);
+}
+
+static void catch_signal(struct sender *s, int sig, event_callback_fn fn)
+{
+	event_add(evsignal_new(s->loop, sig, fn, s), NULL);
+}
+
+/* The others are started at the same moment: they may need a little longer to listen. */
+static bool connect_all(struct sender *s, struct err *e)
+{
+	int64_t limit = clock_monotonic_ms() + CONNECT_SECONDS * 1000;
+
+	while (!journal_link_start(s, e)) {
+		if (clock_monotonic_ms() > limit)
+			return false;
+		usleep(20000);
+	}
+	while (!spawners_start(s, e)) {
+		if (clock_monotonic_ms() > limit)
+			return false;
+		usleep(20000);
+	}
+	return true;
+}
+
+static bool start(struct sender *s, struct err *e)
+{
+	struct sched_options o = { .lifetime = 0 };
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (!home_enter(e))
+		return err_context(e, "unable to switch to home directory");
+	if (!send_config_load(s, e))
+		return err_context(e, "unable to read controls");
+	o.lifetime = (int64_t)s->config.lifetime;
+	o.key = random_hash_key();
+	for (int c = 0; c < SCHED_CHANNELS; c++)
+		o.concurrency[c] = (uint32_t)s->config.concurrency[c];
+	s->sched = sched_new(&o);
+	s->loop = event_base_new();
+	s->wake = evtimer_new(s->loop, on_wake, s);
+	s->next_delivery = 1;
+	return connect_all(s, e);
+}
+
+static void run(struct sender *s)
+{
+	catch_signal(s, SIGTERM, on_term);
+	catch_signal(s, SIGALRM, on_alarm);
+	catch_signal(s, SIGHUP, on_hup);
+	send_pump(s);
+	while (!event_base_got_break(s->loop)) {
+		event_base_loop(s->loop, EVLOOP_ONCE);
+		send_pump(s);
+		if (s->exiting && deliveries_running(s) == 0 && s->nbounces == 0)
+			break;
+	}
+	journal_link_drain(s);
+	log_line("status: exiting");
+	log_flush();
+}
+
+int main(void)
+{
+	static struct sender s;
+	struct err e;
+
+	if (!start(&s, &e)) {
+		log_line("alert: cannot start: %s", e.text);
+		log_flush();
+		return 111;
+	}
+	run(&s);
+	return 0;
+}

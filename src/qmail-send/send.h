@@ -1,0 +1,129 @@
+/*
+ * send: the state of the qmail-send process that its modules share.
+ *
+ *   qmail-send.c      start, signals, the loop
+ *   send_config.c     control files
+ *   send_journal.c    talking with qmail-journal
+ *   send_message.c    envelopes: from packets to jobs
+ *   send_delivery.c   talking with qmail-lspawn and qmail-rspawn, results
+ *   send_bounce.c     bounces
+ *   send_log.c        the log, line by line as the contract has it (§8.7)
+ */
+#ifndef QMAIL_SEND_SEND_H
+#define QMAIL_SEND_SEND_H
+
+#include <event2/event.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "route/route.h"
+#include "sched/sched.h"
+#include "sys/packetqueue.h"
+#include "wire/queueproto.h"
+
+struct send_config {
+	uint64_t concurrency[SCHED_CHANNELS];
+	uint64_t lifetime;
+	struct buf bouncefrom, bouncehost, doublebounceto, doublebouncehost;
+};
+
+/* An envelope in memory. */
+struct envelope {
+	uint64_t size;
+	uint32_t uid, pid;
+	uint32_t total;
+	uint8_t flags;      /* MESSAGE_… */
+	struct buf text;    /* sender and recipients, one after the other */
+	size_t sender_length;
+	struct envelope_recipient {
+		size_t at;
+		uint32_t length;
+		bool done;
+	} *recipients;
+	uint32_t nrecipients; /* so far; total when complete */
+};
+
+struct str envelope_sender(const struct envelope *env);
+struct str envelope_recipient(const struct envelope *env, uint32_t i);
+void envelope_free(void *env);
+
+/* What an answer to OPEN is for; answers come in the order of the requests. */
+enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_BOUNCE };
+
+struct sender {
+	struct event_base *loop;
+	struct send_config config;
+	struct route_tables routes;
+	struct sched *sched;
+	struct event *wake;      /* when the next job is due, or a connection is to be tried again */
+	bool exiting;            /* SIGTERM came: nothing new is started */
+	bool ready;              /* the journal has told us all it has */
+	bool ever_ready;
+	uint64_t next_delivery;  /* number of the next delivery in the log */
+	struct journal_link *journal;
+	struct spawner *spawners[SCHED_CHANNELS];
+	struct bounce *bounces;
+	uint32_t nbounces;
+};
+
+/* ---- send_config.c ---- */
+bool send_config_load(struct sender *s, struct err *e);
+
+/* ---- send_journal.c ---- */
+/* May be called again until it succeeds. */
+bool journal_link_start(struct sender *s, struct err *e);
+/* Tries to connect again if the connection was lost. */
+void journal_link_retry(struct sender *s);
+bool journal_link_up(const struct sender *s);
+void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpose, struct job *job, bool envelope,
+                          bool content);
+void journal_result(struct sender *s, uint64_t id, uint32_t recipient, char letter, struct str text);
+void journal_defer(struct sender *s, uint64_t id, int64_t due);
+void journal_end(struct sender *s, uint64_t id);
+void journal_ask_notes(struct sender *s, uint64_t id);
+/* Sends what still waits, blocking; at exit. */
+void journal_link_drain(struct sender *s);
+
+/* ---- send_message.c ---- */
+/* One MESSAGE packet (the reader stands behind the type); complete says that it was the last of its message. */
+bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *id, bool *complete);
+/* The envelope of a message is complete: announce it if it is new, make its jobs. */
+void message_loaded(struct sender *s, uint64_t id, struct job *placeholder);
+/* A message the journal has, not known yet. */
+void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due);
+/* A job of m is over: forget the envelope, or the message, if nothing needs it. */
+void message_settle(struct sender *s, struct msg *m);
+/* The message is finished, bounces and all. */
+void message_end(struct sender *s, struct msg *m);
+/* The journal cannot read it any more. */
+void message_lost(struct sender *s, struct msg *m, struct job *job);
+
+/* ---- send_delivery.c ---- */
+/* May be called again until it succeeds. */
+bool spawners_start(struct sender *s, struct err *e);
+void spawners_retry(struct sender *s);
+/* The content came: hand it over. fd -1: it could not be had. Takes fd. */
+void delivery_start(struct sender *s, struct job *job, int fd);
+uint32_t deliveries_running(const struct sender *s);
+
+/* ---- send_bounce.c ---- */
+void bounce_start(struct sender *s, struct msg *m);
+void bounce_content(struct sender *s, uint64_t id, int fd);
+void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text);
+void bounce_notes_end(struct sender *s, uint64_t id);
+
+/* ---- qmail-send.c ---- */
+/* Starts whatever can be started now; called at the end of each turn. */
+void send_pump(struct sender *s);
+
+/* ---- send_log.c ---- */
+/* Lines are collected and written at the end of a turn. */
+void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_new_message(const struct msg *m);
+void log_starting(uint64_t delivery, uint64_t message, int channel, struct str recipient);
+void log_status(const struct sender *s);
+/* letter K, Z or D */
+void log_report(uint64_t delivery, char letter, struct str text);
+void log_flush(void);
+
+#endif

@@ -1,0 +1,338 @@
+/*
+ * send_delivery: handing deliveries to qmail-lspawn and qmail-rspawn, and
+ * what comes back.
+ *
+ * Each delivery of several recipients takes one slot; each recipient has its
+ * own delivery number in the log.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "qmail-send/send.h"
+#include "sys/clock.h"
+#include "sys/home.h"
+#include "sys/io.h"
+#include "sys/unixsock.h"
+#include "wire/delivery.h"
+
+#define PACKETS_A_TURN 256
+
+/* A delivery under way. */
+struct running {
+	struct running *next; /* in its bucket, or in the list of free ones */
+	uint32_t id;
+	struct job *job;
+	uint64_t first_number; /* in the log; the others follow */
+	uint32_t nrecipients;  /* as handed over */
+	uint32_t reported;
+	uint32_t nopen;
+	bool *answered;
+	uint32_t *recipients;  /* indexes into the envelope */
+	uint32_t *open;        /* those to be tried again */
+	uint32_t total;        /* recipients of the message */
+};
+
+#define BUCKETS 4096
+
+struct spawner {
+	struct sender *s;
+	const char *name; /* "lspawn" */
+	int channel;
+	int fd;
+	struct event *readable, *writable;
+	struct packet_queue out;
+	struct buf in;
+	struct running *running[BUCKETS];
+	uint32_t nrunning;
+	uint32_t next_id;
+};
+
+/* ---- the connection -------------------------------------------------------------------- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct spawner *sp = arg;
+
+	(void)what;
+	if (packet_queue_flush(&sp->out, fd))
+		event_del(sp->writable);
+}
+
+static bool connect_spawner(struct spawner *sp, struct err *e)
+{
+	char path[32] = "run/";
+
+	strcat(path, sp->name);
+	if (!unixsock_connect(home_dir(), path, UNIXSOCK_PACKET, &sp->fd, e))
+		return false;
+	io_set_nonblocking(sp->fd, true);
+	sp->readable = event_new(sp->s->loop, sp->fd, EV_READ | EV_PERSIST, on_readable, sp);
+	sp->writable = event_new(sp->s->loop, sp->fd, EV_WRITE | EV_PERSIST, on_writable, sp);
+	event_add(sp->readable, NULL);
+	sched_set_limit(sp->s->sched, sp->channel, (uint32_t)sp->s->config.concurrency[sp->channel]);
+	return true;
+}
+
+bool spawners_start(struct sender *s, struct err *e)
+{
+	static const char *const names[SCHED_CHANNELS] = { "lspawn", "rspawn" };
+
+	for (int c = 0; c < SCHED_CHANNELS; c++) {
+		struct spawner *sp = s->spawners[c];
+
+		if (sp == NULL) {
+			sp = s->spawners[c] = mem_zero(1, sizeof *sp);
+			*sp = (struct spawner){ .s = s, .name = names[c], .channel = c, .fd = -1 };
+			sp->in = BUF_INIT(UNIXSOCK_PACKET_MAX);
+			packet_queue_init(&sp->out);
+		}
+		if (sp->fd == -1 && !connect_spawner(sp, e))
+			return false;
+	}
+	return true;
+}
+
+static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text);
+
+/* The spawner is gone: what was running there is tried again by the schedule. */
+static void lost(struct spawner *sp)
+{
+	struct running *run, *next;
+
+	log_line("alert: lost connection to qmail-%s; its deliveries are deferred", sp->name);
+	event_free(sp->readable);
+	event_free(sp->writable);
+	close(sp->fd);
+	sp->fd = -1;
+	packet_queue_clear(&sp->out);
+	sched_set_limit(sp->s->sched, sp->channel, 0);
+	for (size_t b = 0; b < BUCKETS; b++)
+		for (run = sp->running[b]; run; run = next) {
+			uint32_t n = run->nrecipients;
+
+			next = run->next;
+			/* The last report frees it. */
+			for (uint32_t i = 0, left = n - run->reported; left; i++)
+				if (!run->answered[i]) {
+					left--;
+					report(sp, run, i, 'Z', STR("Lost connection to the delivery agent. (#4.3.0)\n"));
+				}
+		}
+}
+
+void spawners_retry(struct sender *s)
+{
+	for (int c = 0; c < SCHED_CHANNELS; c++) {
+		struct spawner *sp = s->spawners[c];
+		struct err e;
+
+		if (sp->fd == -1 && connect_spawner(sp, &e))
+			log_line("warning: connected to qmail-%s again", sp->name);
+	}
+}
+
+uint32_t deliveries_running(const struct sender *s)
+{
+	return s->spawners[SCHED_LOCAL]->nrunning + s->spawners[SCHED_REMOTE]->nrunning;
+}
+
+/* ---- starting -------------------------------------------------------------------------- */
+
+static struct running *new_running(struct spawner *sp, struct job *job)
+{
+	struct running *run = mem_zero(1, sizeof *run), **b;
+	uint32_t n = job->nrecipients;
+
+	run->id = sp->next_id++;
+	run->job = job;
+	run->nrecipients = n;
+	run->total = ((const struct envelope *)job->msg->envelope)->total;
+	run->answered = mem_zero(n, sizeof *run->answered);
+	run->recipients = mem_array(NULL, n, sizeof *run->recipients);
+	run->open = mem_array(NULL, n, sizeof *run->open);
+	memcpy(run->recipients, job->recipients, n * sizeof *run->recipients);
+	b = &sp->running[run->id % BUCKETS];
+	run->next = *b;
+	*b = run;
+	sp->nrunning++;
+	return run;
+}
+
+static struct running *find_running(const struct spawner *sp, uint32_t id)
+{
+	struct running *run = sp->running[id % BUCKETS];
+
+	while (run && run->id != id)
+		run = run->next;
+	return run;
+}
+
+static void free_running(struct spawner *sp, struct running *run)
+{
+	struct running **p = &sp->running[run->id % BUCKETS];
+
+	while (*p != run)
+		p = &(*p)->next;
+	*p = run->next;
+	sp->nrunning--;
+	free(run->answered);
+	free(run->recipients);
+	free(run->open);
+	free(run);
+}
+
+/* The request for a job: addresses as routed, the sender with VERP. */
+static void put_request(struct spawner *sp, const struct running *run, struct buf *packet)
+{
+	const struct envelope *env = run->job->msg->envelope;
+	struct buf addresses = BUF_INIT(SIZE_MAX), one = BUF_INIT(SIZE_MAX), verp = BUF_INIT(SIZE_MAX);
+	size_t ends[SCHED_BATCH_MAX];
+	static struct delivery_request q;
+
+	q = (struct delivery_request){ .id = run->id,
+		                       .message = run->job->msg->id,
+		                       .size = env->size,
+		                       .nrecipients = run->nrecipients };
+	if (env->flags & MESSAGE_8BIT)
+		q.flags |= DELIVERY_8BIT;
+	if (env->flags & MESSAGE_SMTPUTF8)
+		q.flags |= DELIVERY_SMTPUTF8;
+	for (uint32_t i = 0; i < run->nrecipients; i++) {
+		route_address(&sp->s->routes, envelope_recipient(env, run->recipients[i]), &one);
+		log_starting(run->first_number + i, run->job->msg->id, sp->channel, buf_str(&one));
+		if (i == 0)
+			route_verp_sender(envelope_sender(env), buf_str(&one), &verp);
+		buf_add(&addresses, buf_str(&one));
+		ends[i] = addresses.n;
+	}
+	for (uint32_t i = 0; i < run->nrecipients; i++) {
+		size_t from = i ? ends[i - 1] : 0;
+
+		q.recipients[i] = (struct str){ addresses.p + from, ends[i] - from };
+	}
+	q.sender = buf_str(&verp);
+	if (sp->channel == SCHED_REMOTE)
+		q.host = str_from(q.recipients[0], str_rchr(q.recipients[0], '@') + 1);
+	delivery_put_request(packet, &q);
+	buf_free(&addresses);
+	buf_free(&one);
+	buf_free(&verp);
+}
+
+void delivery_start(struct sender *s, struct job *job, int fd)
+{
+	int channel = job->dest ? sched_channel(job) : SCHED_LOCAL;
+	struct spawner *sp = s->spawners[channel];
+	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
+	struct running *run;
+
+	if (fd == -1 || sp->fd == -1 || s->exiting) {
+		/* No fault of the message: soon again. */
+		if (fd != -1)
+			close(fd);
+		sched_put_back(s->sched, job, clock_wall() + 10);
+		return;
+	}
+	run = new_running(sp, job);
+	run->first_number = s->next_delivery;
+	s->next_delivery += run->nrecipients;
+	put_request(sp, run, &packet);
+	log_status(s);
+	if (!packet_queue_send(&sp->out, sp->fd, buf_str(&packet), fd))
+		event_add(sp->writable, NULL);
+	buf_free(&packet);
+}
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+#define TOO_OLD "I'm not going to try again; this message has been in the queue too long.\n"
+
+static void finish(struct spawner *sp, struct running *run)
+{
+	struct sender *s = sp->s;
+	struct msg *m = run->job->msg;
+	int64_t due = sched_finish(s->sched, run->job, run->open, run->nopen, clock_wall());
+
+	free_running(sp, run);
+	log_status(s);
+	if (due)
+		journal_defer(s, m->id, sched_message_due(m));
+	message_settle(s, m);
+}
+
+static void failed(struct sender *s, struct running *run, uint32_t i, struct str text)
+{
+	run->job->msg->failed = true;
+	journal_result(s, run->job->msg->id, run->recipients[i], 'D', text);
+}
+
+/* Takes one report; frees run after the last. */
+static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text)
+{
+	struct sender *s = sp->s;
+	struct buf last = BUF_INIT(SIZE_MAX);
+
+	run->answered[i] = true;
+	run->reported++;
+	if (letter == 'Z' && run->job->dying) {
+		letter = 'D';
+		buf_add(&last, text);
+		if (text.n && text.p[text.n - 1] != '\n')
+			buf_addc(&last, '\n');
+		buf_addz(&last, TOO_OLD);
+		text = buf_str(&last);
+	}
+	log_report(run->first_number + i, letter, text);
+	if (letter == 'Z')
+		run->open[run->nopen++] = run->recipients[i];
+	else if (letter == 'D')
+		failed(s, run, i, text);
+	else if (run->total > 1)
+		/* The only recipient's success is recorded by the END that follows at once. */
+		journal_result(s, run->job->msg->id, run->recipients[i], 'K', STR(""));
+	buf_free(&last);
+	if (run->reported == run->nrecipients)
+		finish(sp, run);
+}
+
+static bool got_packet(struct spawner *sp, struct str packet)
+{
+	struct delivery_result r;
+	struct running *run;
+
+	if (!delivery_get_result(packet, &r))
+		return false;
+	run = find_running(sp, r.id);
+	if (run == NULL || r.recipient >= run->nrecipients || run->answered[r.recipient]) {
+		log_line("warning: internal error: delivery report out of range");
+		return true;
+	}
+	report(sp, run, r.recipient, r.letter, r.text);
+	return true;
+}
+
+static void on_readable(evutil_socket_t sock, short what, void *arg)
+{
+	struct spawner *sp = arg;
+
+	(void)what;
+	for (int i = 0; i < PACKETS_A_TURN; i++) {
+		ssize_t got;
+		int fd;
+
+		buf_clear(&sp->in);
+		got = unixsock_recv(sock, &sp->in, UNIXSOCK_PACKET_MAX, &fd);
+		if (fd != -1)
+			close(fd);
+		if (got == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (got <= 0 || !got_packet(sp, buf_str(&sp->in))) {
+			lost(sp);
+			return;
+		}
+	}
+}

@@ -1,0 +1,254 @@
+/* send_message: envelopes, from packets to jobs, and the end of messages. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "qmail-send/send.h"
+#include "sys/clock.h"
+#include "wire/delivery.h"
+
+/* Envelopes of messages that wait for a slot are kept up to this many; others are loaded again. */
+#define ENVELOPES_KEPT 20000
+/* Recipients of one remote job, as bytes: they must fit in one packet to qmail-rspawn. */
+#define JOB_BYTES_MAX 90000
+
+static struct {
+	uint64_t id;
+	struct envelope *env; /* of which packets are still coming */
+	size_t loaded;        /* envelopes in memory */
+} arriving;
+
+struct str envelope_sender(const struct envelope *env)
+{
+	return str_head(buf_str(&env->text), env->sender_length);
+}
+
+struct str envelope_recipient(const struct envelope *env, uint32_t i)
+{
+	return (struct str){ env->text.p + env->recipients[i].at, env->recipients[i].length };
+}
+
+void envelope_free(void *p)
+{
+	struct envelope *env = p;
+
+	buf_free(&env->text);
+	free(env->recipients);
+	free(env);
+}
+
+static struct envelope *begin_envelope(const struct message_packet *m)
+{
+	struct envelope *env = mem_zero(1, sizeof *env);
+
+	env->text = BUF_INIT(SIZE_MAX);
+	env->size = m->size;
+	env->uid = m->uid;
+	env->pid = m->pid;
+	env->total = m->total;
+	buf_add(&env->text, m->sender);
+	env->sender_length = m->sender.n;
+	return env;
+}
+
+bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *id, bool *complete)
+{
+	struct message_packet m;
+	struct envelope *env;
+
+	if (!queue_get_message(r, &m))
+		return false;
+	if (m.first == 0) {
+		if (arriving.env)
+			envelope_free(arriving.env);
+		arriving.env = begin_envelope(&m);
+		arriving.id = m.id;
+	}
+	env = arriving.env;
+	if (env == NULL || arriving.id != m.id || m.first != env->nrecipients || m.total != env->total)
+		return false;
+	env->flags = m.flags;
+	env->recipients = mem_array(env->recipients, env->nrecipients + m.count, sizeof *env->recipients);
+	for (uint32_t i = 0; i < m.count; i++) {
+		struct envelope_recipient *e = &env->recipients[env->nrecipients];
+		struct str address;
+
+		if (!queue_get_recipient(r, &e->done, &address))
+			return false;
+		e->at = env->text.n;
+		e->length = (uint32_t)address.n;
+		buf_add(&env->text, address);
+		env->nrecipients++;
+	}
+	*id = m.id;
+	*complete = !(m.flags & MESSAGE_MORE);
+	if (*complete) {
+		struct msg *known = sched_find(s->sched, m.id);
+
+		if (env->nrecipients != env->total)
+			return false;
+		if (known == NULL)
+			known = sched_add(s->sched, m.id, (int64_t)m.birth);
+		known->birth = (int64_t)m.birth;
+		if (known->envelope)
+			envelope_free(known->envelope);
+		else
+			arriving.loaded++;
+		known->envelope = env;
+		arriving.env = NULL;
+	}
+	return wire_end(r);
+}
+
+static void drop_envelope(struct msg *m)
+{
+	if (m->envelope == NULL)
+		return;
+	envelope_free(m->envelope);
+	m->envelope = NULL;
+	arriving.loaded--;
+}
+
+/* ---- jobs ------------------------------------------------------------------------------ */
+
+/* The name of a destination: the domain for remote mail, the user for local mail. */
+static void destination_key(struct buf *key, int channel, struct str address)
+{
+	size_t at = str_rchr(address, '@');
+
+	buf_clear(key);
+	if (channel == SCHED_REMOTE)
+		buf_add_lower(key, str_from(address, at + 1));
+	else
+		buf_add_lower(key, str_head(address, str_chr(str_head(address, at), '-')));
+}
+
+struct routed {
+	struct str key; /* owned */
+	uint32_t recipient;
+	uint32_t length;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct routed *x = a, *y = b;
+	int r = str_cmp(x->key, y->key);
+
+	return r ? r : x->recipient < y->recipient ? -1 : 1;
+}
+
+static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list, size_t n, bool one_by_one)
+{
+	uint32_t batch[SCHED_BATCH_MAX];
+
+	if (n > 1)
+		qsort(list, n, sizeof *list, by_key);
+	for (size_t i = 0; i < n;) {
+		uint32_t k = 0;
+		size_t bytes = 0, first = i;
+
+		do {
+			batch[k++] = list[i].recipient;
+			bytes += list[i].length + 16;
+			i++;
+		} while (i < n && !one_by_one && k < SCHED_BATCH_MAX && bytes < JOB_BYTES_MAX &&
+		         str_eq(list[i].key, list[first].key));
+		sched_add_job(s->sched, m, SCHED_REMOTE, list[first].key, batch, k);
+	}
+}
+
+static bool is_verp(struct str sender)
+{
+	return str_ends(sender, STR("-@[]")) && sender.n > 4;
+}
+
+static void make_jobs(struct sender *s, struct msg *m)
+{
+	const struct envelope *env = m->envelope;
+	struct routed *remote = mem_array(NULL, env->nrecipients + 1, sizeof *remote);
+	struct buf address = BUF_INIT(SIZE_MAX), key = BUF_INIT(SIZE_MAX);
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < env->nrecipients; i++) {
+		struct route r;
+		int channel;
+
+		if (env->recipients[i].done)
+			continue;
+		r = route_address(&s->routes, envelope_recipient(env, i), &address);
+		channel = r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE;
+		destination_key(&key, channel, buf_str(&address));
+		if (channel == SCHED_LOCAL)
+			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1);
+		else
+			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n }, i, (uint32_t)address.n };
+	}
+	add_remote_jobs(s, m, remote, n, is_verp(envelope_sender(env)));
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)remote[i].key.p);
+	free(remote);
+	buf_free(&address);
+	buf_free(&key);
+}
+
+void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
+{
+	struct msg *m = sched_find(s->sched, id);
+	const struct envelope *env = m->envelope;
+
+	if (placeholder)
+		sched_loaded(s->sched, placeholder);
+	else if (m->njobs)
+		return; /* known already: another telling of the same message */
+	if (!m->announced) {
+		m->announced = true;
+		log_new_message(m);
+	}
+	m->failed = m->failed || (env->flags & MESSAGE_FAILED);
+	make_jobs(s, m);
+	message_settle(s, m);
+}
+
+void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due)
+{
+	struct msg *m = sched_find(s->sched, id);
+
+	if (m)
+		return;
+	m = sched_add(s->sched, id, birth);
+	/* What was deferred before is in the log already. */
+	m->announced = due != 0;
+	sched_add_unrouted(s->sched, m, due);
+}
+
+void message_settle(struct sender *s, struct msg *m)
+{
+	if (m->njobs == 0) {
+		if (m->failed)
+			bounce_start(s, m);
+		else
+			message_end(s, m);
+		return;
+	}
+	if (sched_message_due(m) > clock_wall() || arriving.loaded > ENVELOPES_KEPT)
+		drop_envelope(m);
+}
+
+void message_end(struct sender *s, struct msg *m)
+{
+	log_line("end msg %llu", (unsigned long long)m->id);
+	journal_end(s, m->id);
+	drop_envelope(m);
+	sched_remove(s->sched, m);
+}
+
+void message_lost(struct sender *s, struct msg *m, struct job *job)
+{
+	log_line("alert: message %llu is damaged in the queue and was set aside there", (unsigned long long)m->id);
+	if (job)
+		sched_finish(s->sched, job, NULL, 0, 0);
+	/* Jobs that run finish first; what waits would only find the same. */
+	if (m->njobs == 0) {
+		drop_envelope(m);
+		sched_remove(s->sched, m);
+	}
+}
