@@ -201,6 +201,26 @@ def test_no_unfinished_marks():
     assert not found, "\n".join(found)
 
 
+def control_rows():
+    return re.findall(r'^\t\{ "([^"]+)", CONTROLS_', read(f"{TOP}/src/conf/controls.c"), re.M)
+
+
+def test_control_files_read_are_in_the_table():
+    rows = set(control_rows())
+    wrong = [f"{name(p)} reads control/{f}" for p in SOURCES if not p.endswith(("_test.c", "/control.c"))
+             for f in re.findall(r'\bcontrol_(?:line|line_or_me|line_or|number|list_load|map_load|set_load)\("([^"]+)"',
+                                 read(p)) if f not in rows]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_control_files_are_documented():
+    documented = set(re.findall(r"^\.It Pa (\S+)", read(f"{TOP}/man/qmail-control.5"), re.M))
+    rows = {r.removesuffix(".cdb") for r in control_rows()}
+    later = {"qmqpservers"}
+    assert not rows - documented - later, "not in qmail-control(5)"
+    assert not documented - rows, "in qmail-control(5), but in no table"
+
+
 def test_programs_have_manual_pages():
     programs = {v[5:] for v in MAP if v.startswith("PROG_")} & {folder(p) for p in SOURCES}
     missing = [p for p in sorted(programs) if not glob.glob(f"{TOP}/man/{p}.[18]")]
