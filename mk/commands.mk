@@ -4,6 +4,8 @@
 
 AGAIN = @$(MAKE) --no-print-directory
 PYTHON ?= /usr/bin/python3
+FUZZERS := $(patsubst src/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
+REPLAYS := $(patsubst src/%.c,$(BUILD)/replay/%,$(FUZZ_SOURCES))
 
 .PHONY: deps deps-demo deps-test deps-develop
 deps:
@@ -45,8 +47,6 @@ coverage: deps-develop
 
 # Fuzzers: one for each src/*/*_fuzz.c; corpora are in tests/corpus/<name>/.
 # `make test` replays the corpora with a plain build of the same functions.
-FUZZERS := $(patsubst src/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
-REPLAYS := $(patsubst src/%.c,$(BUILD)/replay/%,$(FUZZ_SOURCES))
 fuzz_libraries = $(filter $(LIBRARIES),$(firstword $(subst /, ,$(1)))) $(TEST_$(notdir $(1)))
 
 define fuzz_rule
