@@ -6,9 +6,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct smtparg a = SMTPARG_INIT;
+	static bool ready;
+	static struct smtparg a;
 	struct str s;
 
+	if (!ready)
+		a = SMTPARG_INIT;
+	ready = true;
 	if (smtparg_parse((struct str){ (const char *)data, size }, &a) == SMTPARG_SYNTAX)
 		return 0;
 	s = buf_str(&a.address);
