@@ -1,8 +1,9 @@
 /*
  * sendmail: the command that other programs call to send mail (contract §14.1).
  *
- * Translates sendmail's options for qmail-inject, qmail-smtpd and qmail-qread
- * and becomes one of them. Options that ask for what this mail system does
+ * Understands sendmail's options, and does what qmail-inject does or becomes
+ * qmail-smtpd or qmail-qread. It does not execute qmail-inject: starting a
+ * program costs more than all the rest of a submission. Options that ask for what this mail system does
  * not have, and that a message can do without, are accepted and ignored.
  */
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "inject/inject.h"
 #include "sys/home.h"
 
 static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n";
@@ -32,7 +34,7 @@ struct request {
 	enum mode mode;
 	bool header_recipients; /* -t */
 	bool run_queue;         /* -q */
-	const char *sender;     /* -f, or NULL */
+	char *sender;           /* -f, or NULL */
 	const char *name;       /* -F, or NULL */
 	char **recipients;
 };
@@ -171,31 +173,25 @@ static void run_smtp(void)
 	become(name, (char *[]){ name, NULL });
 }
 
-static void run_inject(const struct request *r)
+static int send_mail(const struct request *r)
 {
-	static char name[] = "qmail-inject", both[] = "-H", arguments[] = "-a", sender[] = "-f", end[] = "--";
-	size_t n = 0, count = 0;
-	char **argv;
+	struct inject_request request = {
+		.recipients_from = r->header_recipients ? INJECT_BOTH : INJECT_ARGUMENTS,
+		.sender = r->sender ? without_brackets(r->sender) : NULL,
+		.recipients = (const char *const *)r->recipients,
+	};
+	struct err e;
 
-	while (r->recipients[count])
-		count++;
-	argv = mem_array(NULL, count + 6, sizeof *argv);
-	argv[n++] = name;
-	argv[n++] = r->header_recipients ? both : arguments;
-	if (r->sender) {
-		char *plain = without_brackets(mem_copy(str_of(r->sender)));
-
-		set_identity(plain);
-		argv[n++] = sender;
-		argv[n++] = plain;
-	}
+	if (request.sender)
+		set_identity(request.sender);
 	if (r->name)
 		setenv("MAILNAME", r->name, 1);
-	argv[n++] = end;
-	for (size_t i = 0; i < count; i++)
-		argv[n++] = without_brackets(r->recipients[i]);
-	argv[n] = NULL;
-	become(name, argv);
+	for (size_t i = 0; r->recipients[i]; i++)
+		r->recipients[i] = without_brackets(r->recipients[i]);
+	if (inject_run(&request, &e))
+		return 0;
+	fprintf(stderr, "qmail-inject: fatal: %s\n", e.text);
+	return err_exit_code(&e);
 }
 
 static const char *base_name(const char *path)
@@ -233,6 +229,5 @@ int main(int argc, char **argv)
 	/* The queue runs by itself. "sendmail -q" alone must not wait for a message. */
 	if (r.run_queue && !r.header_recipients && *r.recipients == NULL)
 		return 0;
-	run_inject(&r);
-	return 111;
+	return send_mail(&r);
 }
