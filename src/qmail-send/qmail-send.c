@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/random.h"
+#include "wire/startlink.h"
 
 #define CONNECT_SECONDS 10 /* the other processes have started by then, or have failed */
 
@@ -101,6 +103,33 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 		log_line("alert: %s", e.text);
 }
 
+/* The process that starts the others again is gone: as in qmail, the whole system ends and is started anew. */
+static void on_startlink(evutil_socket_t fd, short what, void *arg)
+{
+	struct sender *s = arg;
+
+	(void)what;
+	log_line("alert: oh no! lost qmail-start's watching process! dying...");
+	close(fd);
+	event_base_loopbreak(s->loop);
+}
+
+static void watch_startlink(struct sender *s)
+{
+	struct stat st;
+
+	/* Started by hand there is none. */
+	if (fstat(STARTLINK_FD, &st) == 0 && S_ISSOCK(st.st_mode))
+		event_add(event_new(s->loop, STARTLINK_FD, EV_READ, on_startlink, s), NULL);
+}
+
+static bool startlink_closed(void)
+{
+	char c;
+
+	return recv(STARTLINK_FD, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void catch_signal(struct sender *s, int sig, event_callback_fn fn)
 {
 	event_add(evsignal_new(s->loop, sig, fn, s), NULL);
@@ -112,12 +141,12 @@ static bool connect_all(struct sender *s, struct err *e)
 	int64_t limit = clock_monotonic_ms() + CONNECT_SECONDS * 1000;
 
 	while (!journal_link_start(s, e)) {
-		if (clock_monotonic_ms() > limit)
+		if (clock_monotonic_ms() > limit || startlink_closed())
 			return false;
 		usleep(20000);
 	}
 	while (!spawners_start(s, e)) {
-		if (clock_monotonic_ms() > limit)
+		if (clock_monotonic_ms() > limit || startlink_closed())
 			return false;
 		usleep(20000);
 	}
@@ -148,6 +177,7 @@ static bool start(struct sender *s, struct err *e)
 static void run(struct sender *s)
 {
 	catch_signal(s, SIGTERM, on_term);
+	watch_startlink(s);
 	catch_signal(s, SIGALRM, on_alarm);
 	catch_signal(s, SIGHUP, on_hup);
 	send_pump(s);

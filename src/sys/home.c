@@ -63,6 +63,9 @@ bool home_open(struct err *e)
 		return false;
 	}
 	home.fd = fd;
+	/* A relative home would mean something else to programs started from another directory. */
+	if (getenv("QMAILHOME") && *getenv("QMAILHOME") != '/')
+		setenv("QMAILHOME", home.path, 1);
 	find_bin();
 	return true;
 }

@@ -1,0 +1,220 @@
+/*
+ * start_watch: the process that starts the services, and starts them again
+ * when they die.
+ *
+ * It does nothing else and reads nothing from outside. When the process that
+ * became qmail-send ends, it ends the services and itself; when it ends, the
+ * services are told by the kernel (PR_SET_PDEATHSIG) and qmail-send by the
+ * closed link.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "qmail-start/start.h"
+#include "sys/clock.h"
+#include "sys/home.h"
+#include "sys/service.h"
+
+#define NAME "qmail-start"
+#define YOUNG_MS 2000        /* one that dies younger has a reason that will not go away at once */
+#define BACKOFF_MAX_MS 30000
+#define STOP_MS 20000        /* services get this long to end by themselves */
+
+struct kept {
+	pid_t pid;           /* 0: not running */
+	int64_t started;     /* monotonic ms */
+	int64_t start_again; /* not before */
+	int64_t backoff;
+	bool ever_old;       /* it has run for a while once */
+};
+
+static struct kept kept[SERVICES];
+
+/* In the child: descriptors 0 (null), 1 and 2 (log), 3 and 4 (sockets), and nothing else. */
+static void arrange_descriptors(const struct start *s, int i)
+{
+	int null = open("/dev/null", O_RDWR), log = fcntl(s->log, F_DUPFD, 20), socks[SERVICE_SOCKETS];
+
+	for (int k = 0; k < SERVICE_SOCKETS; k++)
+		socks[k] = s->sockets[i][k] == -1 ? -1 : fcntl(s->sockets[i][k], F_DUPFD, 20);
+	dup2(null, 0);
+	dup2(log, 1);
+	dup2(log, 2);
+	for (int k = 0; k < SERVICE_SOCKETS; k++) {
+		if (socks[k] != -1)
+			dup2(socks[k], SERVICE_FD + k);
+		else
+			close(SERVICE_FD + k);
+	}
+	close_range(SERVICE_FD + SERVICE_SOCKETS, ~0u, 0);
+}
+
+static _Noreturn void run_service(const struct start *s, int i)
+{
+	const struct service_row *row = &service_rows[i];
+	/* Found before descriptors change hands; the result is static memory. */
+	const char *path = home_program(row->program);
+	uid_t uid = row->account == ACCOUNT_COUNT ? getuid() : s->accounts.uid[row->account];
+	gid_t gid = row->nofiles ? s->accounts.gid_nofiles : s->accounts.gid_qmail;
+	sigset_t none;
+	struct err e;
+
+	arrange_descriptors(s, i);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (s->accounts.separated && !accounts_become(uid, gid, &e)) {
+		service_log(row->program, "alert: cannot start: %s", e.text);
+		_exit(111);
+	}
+	/* After the change of user, which would reset it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (i == SERVICE_LSPAWN)
+		execl(path, row->program, s->defaultdelivery, (char *)NULL);
+	else
+		execl(path, row->program, (char *)NULL);
+	service_log(row->program, "alert: cannot start: unable to run %s: %s", path, errno_text(errno));
+	_exit(111);
+}
+
+static void start_service(const struct start *s, int i)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_service(s, i);
+	kept[i].started = clock_monotonic_ms();
+	if (pid == -1) {
+		service_log(NAME, "warning: unable to fork; trying again in a second");
+		kept[i].start_again = kept[i].started + 1000;
+		return;
+	}
+	kept[i].pid = pid;
+}
+
+static void stop_all(const struct start *s)
+{
+	int64_t limit = clock_monotonic_ms() + STOP_MS;
+	int left = 0;
+
+	/* No new work comes in: the sockets close with us. */
+	for (int i = 0; i < SERVICES; i++)
+		for (int k = 0; k < SERVICE_SOCKETS; k++)
+			if (s->sockets[i][k] != -1)
+				close(s->sockets[i][k]);
+	for (int i = 0; i < SERVICES; i++)
+		if (kept[i].pid) {
+			kill(kept[i].pid, SIGTERM);
+			left++;
+		}
+	/* The next instance must not start before the journal has let go of the queue. */
+	while (left && clock_monotonic_ms() < limit) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		for (int i = 0; pid > 0 && i < SERVICES; i++)
+			if (kept[i].pid == pid) {
+				kept[i].pid = 0;
+				left--;
+			}
+		if (pid == -1 && errno == ECHILD)
+			break;
+		if (pid <= 0)
+			usleep(5000);
+	}
+	for (int i = 0; i < SERVICES; i++)
+		if (kept[i].pid)
+			kill(kept[i].pid, SIGKILL);
+}
+
+/* A service has ended; false: the start as a whole has failed. */
+static bool service_ended(int i, int status)
+{
+	struct kept *k = &kept[i];
+	int64_t now = clock_monotonic_ms(), age = now - k->started;
+
+	k->pid = 0;
+	if (age >= YOUNG_MS) {
+		k->ever_old = true;
+		k->backoff = 0;
+	} else if (!k->ever_old && WIFEXITED(status)) {
+		/* It said why in the log. */
+		service_log(NAME, "alert: cannot start: %s ended with exit code %d", service_rows[i].program,
+		            WEXITSTATUS(status));
+		return false;
+	} else {
+		k->backoff = k->backoff ? 2 * k->backoff : 100;
+		if (k->backoff > BACKOFF_MAX_MS)
+			k->backoff = BACKOFF_MAX_MS;
+	}
+	if (WIFSIGNALED(status))
+		service_log(NAME, "warning: %s was ended by signal %d; starting it again", service_rows[i].program,
+		            WTERMSIG(status));
+	else
+		service_log(NAME, "warning: %s ended with exit code %d; starting it again", service_rows[i].program,
+		            WEXITSTATUS(status));
+	k->start_again = now + k->backoff;
+	return true;
+}
+
+static bool reap(void)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int i = 0; i < SERVICES; i++)
+			if (kept[i].pid == pid && !service_ended(i, status))
+				return false;
+	return true;
+}
+
+/* Starts what is due; the time in ms until the next is, or -1. */
+static int start_due(const struct start *s)
+{
+	int64_t now = clock_monotonic_ms(), wait = -1;
+
+	for (int i = 0; i < SERVICES; i++) {
+		if (kept[i].pid == 0 && kept[i].start_again <= now)
+			start_service(s, i);
+		if (kept[i].pid == 0 && (wait == -1 || kept[i].start_again - now < wait))
+			wait = kept[i].start_again > now ? kept[i].start_again - now : 1;
+	}
+	return (int)wait;
+}
+
+_Noreturn void start_watch(struct start *s)
+{
+	static const int ignored[] = { SIGHUP, SIGALRM, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
+	struct pollfd fds[2] = { { .fd = s->link, .events = POLLIN }, { .events = POLLIN } };
+	struct signalfd_siginfo info;
+	bool going = true;
+	sigset_t set;
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fds[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	while (going) {
+		int wait = start_due(s);
+
+		poll(fds, 2, wait);
+		if (fds[0].revents)
+			going = false;
+		while (read(fds[1].fd, &info, sizeof info) == (ssize_t)sizeof info)
+			if (info.ssi_signo == SIGTERM)
+				going = false;
+		if (going && !reap())
+			going = false;
+	}
+	stop_all(s);
+	_exit(0);
+}
