@@ -96,8 +96,7 @@ static bool converse(const struct outsettings *settings, struct session *s, int 
 
 	while (t->stage != TRANSACTION_DONE) {
 		uint64_t written = s->written;
-		size_t replies = t->replies;
-		enum session_stage stage = s->stage;
+		size_t replies = s->replies;
 
 		if (session_wants_content(s) && s->out.n == 0) {
 			content_used = true;
@@ -110,7 +109,7 @@ static bool converse(const struct outsettings *settings, struct session *s, int 
 			break;
 		}
 		/* Progress is a whole reply or bytes that went out: a server that drips gains no time. */
-		if (s->written != written || t->replies != replies || s->stage != stage)
+		if (s->written != written || s->replies != replies)
 			deadline = clock_monotonic_ms() + limit;
 	}
 	session_quit(s);

@@ -492,6 +492,7 @@ void session_input(struct session *s, struct str bytes)
 			end_confused(s);
 			return;
 		case SMTPREPLY_COMPLETE:
+			s->replies++;
 			/* A reply to a command that was not sent yet. */
 			if (early)
 				end_confused(s);

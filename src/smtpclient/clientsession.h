@@ -24,6 +24,7 @@
 #include "smtpclient/smtpreply.h"
 #include "smtpclient/transaction.h"
 
+/* What may wait to be written: an envelope of a hundred long addresses, or pieces of content. */
 #define SESSION_OUT_MAX (16u << 20)
 
 enum session_stage {
@@ -42,6 +43,7 @@ struct session {
 	struct buf out;                     /* to be written */
 	uint64_t written;                   /* bytes written so far */
 	uint64_t dot_at;                    /* `written` after the last final dot */
+	size_t replies;                     /* whole replies received */
 	size_t messages;                    /* transactions that ended in good order */
 	bool must_reset;                    /* the server has an envelope that was given up */
 	struct transaction *current, *next; /* the caller's */
