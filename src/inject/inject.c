@@ -206,8 +206,11 @@ static bool put_message(struct message *m, struct err *e)
 
 static bool queue(struct message *m, struct err *e)
 {
-	if (!submit_begin(&m->out.submit, true, e))
+	if (!submit_begin(&m->out.submit, true, e)) {
+		/* Whatever the cause, a mail system that does not run now may run later. */
+		e->kind = ERR_TEMPORARY;
 		return err_context(e, "unable to run qmail-queue");
+	}
 	if (put_message(m, e))
 		return commit(m, e);
 	submit_cancel(&m->out.submit);

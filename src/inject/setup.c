@@ -8,12 +8,17 @@
 
 #define SETTING_MAX 1024
 
-/* Settings that cannot be read may be readable later. */
+/* What cannot be read now may be readable later. */
+static bool for_now(struct err *e)
+{
+	e->kind = ERR_TEMPORARY;
+	return false;
+}
+
 static bool read_error(struct err *e)
 {
 	err_context(e, "read error");
-	e->kind = ERR_TEMPORARY;
-	return false;
+	return for_now(e);
 }
 
 /* $variable, else the control file. */
@@ -66,7 +71,9 @@ bool setup_read(struct setup *s, struct err *e)
 		.idhost = BUF_INIT(SETTING_MAX),
 		.letters = read_letters(getenv("QMAILINJECT")),
 	};
-	if (!home_open(e) || !read_rules(&s->rules, e) || !read_setting("QMAILIDHOST", "idhost", &s->idhost, e))
+	if (!home_open(e))
+		return for_now(e);
+	if (!read_rules(&s->rules, e) || !read_setting("QMAILIDHOST", "idhost", &s->idhost, e))
 		return false;
 	if (followup && !control_set_load_path(followup, &s->followup, e))
 		return read_error(e);

@@ -19,13 +19,14 @@
 #include "sys/io.h"
 
 #define LINE_BYTES 800  /* with these, a line is continued in another entry */
-#define PATIENCE_MS 100 /* how long a full syslog may hold a line up */
+#define PATIENCE_MS 100 /* how long a full syslog may hold us up */
 
 struct log {
 	struct str tag;
 	int facility;
 	int fd;           /* -1: no syslog */
 	int64_t retry_at; /* monotonic; when to look for one again */
+	bool full;        /* it took no entry in time: until it takes one again, there is no waiting */
 };
 
 static bool connect_as(struct log *log, int type)
@@ -67,12 +68,17 @@ static int priority_of(struct str line)
 static void send_entry(struct log *log, struct str entry)
 {
 	for (int attempt = 0; attempt < 2 && reach(log); attempt++) {
-		if (send(log->fd, entry.p, entry.n, MSG_NOSIGNAL) != -1 || errno == EAGAIN || errno == EINTR)
+		int flags = MSG_NOSIGNAL | (log->full ? MSG_DONTWAIT : 0);
+		bool sent = send(log->fd, entry.p, entry.n, flags) != -1;
+
+		log->full = !sent && errno == EAGAIN;
+		if (sent || log->full || errno == EINTR)
 			return;
 		/* Syslog was restarted: the next attempt finds the new one. */
 		close(log->fd);
 		log->fd = -1;
-		log->retry_at = attempt ? log->retry_at : 0;
+		if (attempt == 0)
+			log->retry_at = 0;
 	}
 }
 
