@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sys/home.h"
 
@@ -41,6 +42,22 @@ static bool load_localiphost(struct smtp_policy *p, struct err *e)
 	return true;
 }
 
+/* $DATABYTES replaces control/databytes; like an integer file, its leading digits count. */
+static void databytes_from_environment(uint64_t *value)
+{
+	const char *text = getenv("DATABYTES");
+	struct str s = str_of(text);
+	size_t digits = 0;
+
+	if (text == NULL)
+		return;
+	while (digits < s.n && chr_digit(s.p[digits]))
+		digits++;
+	*value = 0;
+	if (digits && !str_to_u64(str_head(s, digits), value))
+		*value = UINT64_MAX;
+}
+
 static bool load_numbers(struct smtp_policy *p, struct err *e)
 {
 	struct smtp_settings *s = &p->settings;
@@ -55,6 +72,7 @@ static bool load_numbers(struct smtp_policy *p, struct err *e)
 	    !control_number("maxrecipients", &s->max_recipients, e) ||
 	    !control_number("maxsmtperrors", &s->max_errors, e) || !control_number("maxsmtpidle", &s->max_idle, e))
 		return false;
+	databytes_from_environment(&s->databytes);
 	if (p->timeout < 1)
 		p->timeout = 1;
 	/* A century; keeps sums of seconds and milliseconds far from overflow. */

@@ -10,7 +10,7 @@
  *
  *   control file        default
  *   smtpgreeting        me; one of the two must exist
- *   databytes           0, no limit
+ *   databytes           0, no limit; $DATABYTES replaces it
  *   timeoutsmtpd        1200 seconds for a read or write
  *   smtpsessiontimeout  7200 seconds without an accepted message
  *   maxrecipients       50000 of one message

@@ -200,6 +200,15 @@ static void settings_have_defaults_and_limits(void **state)
 	assert_int_equal(p.timeout, 1);
 	assert_int_equal(p.settings.databytes, 1000);
 	smtp_policy_free(&p);
+	setenv("DATABYTES", "7", 1);
+	p = load();
+	assert_int_equal(p.settings.databytes, 7);
+	smtp_policy_free(&p);
+	setenv("DATABYTES", "", 1);
+	p = load();
+	assert_int_equal(p.settings.databytes, 0);
+	smtp_policy_free(&p);
+	unsetenv("DATABYTES");
 	put("timeoutsmtpd", "99999999999999999999999\n");
 	p = load();
 	assert_true(p.timeout < UINT32_MAX);
