@@ -9,7 +9,7 @@
 #
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
-LIBRARIES := base sys wire conf mail cdb submit journal route sched dns resolver \
+LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
@@ -29,6 +29,8 @@ PKG_cdb := libcdb
 LIB_submit := base sys wire
 # The queue on disk. Only qmail-journal links it.
 LIB_journal := base sys wire mail
+# Asking the running queue, for operators' tools.
+LIB_queuequery := base sys wire
 # Where a recipient goes: locals, virtualdomains, percenthack.
 LIB_route := base conf
 # What is tried when; no I/O.
@@ -76,9 +78,9 @@ PKG_PROG_qmail-journal := libevent
 PROG_qmail-send := sched route conf submit mail wire sys base
 PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
-PROG_quill := conf wire sys base
-PROG_qmail-qread := wire sys base
-PROG_qmail-qstat := wire sys base
+PROG_quill := queuequery route conf wire sys base
+PROG_qmail-qread := queuequery route conf wire sys base
+PROG_qmail-qstat := queuequery wire sys base
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

@@ -1,0 +1,67 @@
+#include "quill/quill.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/home.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *arguments, *what;
+} commands[] = {
+	{ "init", quill_init, "DIR [--me NAME] [--smtp ADDR:PORT]...", "make a home for a mail system" },
+	{ "up", quill_up, "[DIR]", "run everything in it, in the foreground" },
+	{ "status", quill_status, "[DIR]", "is it running, and how much is in the queue?" },
+	{ "queue", quill_queue, "[DIR]", "list the queue" },
+	{ "check", quill_check, "[DIR]", "look for mistakes in the configuration" },
+};
+
+int quill_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("quill: fatal: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+bool quill_choose_home(int argc, char **argv)
+{
+	struct err e;
+
+	if (argc > 1) {
+		quill_fail(100, "one directory at most, please");
+		return false;
+	}
+	if (argc == 1)
+		setenv("QMAILHOME", argv[0], 1);
+	if (home_enter(&e))
+		return true;
+	quill_fail(111, "%s", e.text);
+	return false;
+}
+
+static int usage(FILE *to, int code)
+{
+	fputs("usage: quill COMMAND\n\n", to);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(to, "  quill %-6s %-40s %s\n", commands[i].name, commands[i].arguments, commands[i].what);
+	fputs("\nWithout DIR the home is $QMAILHOME, else the one compiled in.\n", to);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr, 100);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 2, argv + 2);
+	return usage(strcmp(argv[1], "--help") == 0 ? stdout : stderr, strcmp(argv[1], "--help") == 0 ? 0 : 100);
+}

@@ -1,0 +1,29 @@
+/*
+ * quill: the operator's command; a thin front to programs and files that
+ * stand alone.
+ *
+ *   quill.c         which command
+ *   quill_init.c    quill init DIR
+ *   quill_up.c      quill up DIR
+ *   quill_status.c  quill status, quill queue
+ *   quill_check.c   quill check
+ */
+#ifndef QUILL_QUILL_H
+#define QUILL_QUILL_H
+
+#include <stdbool.h>
+
+/* Each takes the arguments behind the command's name and returns the exit code. */
+int quill_init(int argc, char **argv);
+int quill_up(int argc, char **argv);
+int quill_status(int argc, char **argv);
+int quill_queue(int argc, char **argv);
+int quill_check(int argc, char **argv);
+
+/* Says "quill: fatal: …" and returns 111 (or 100). */
+int quill_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes the optional argument DIR the home. False: said why. */
+bool quill_choose_home(int argc, char **argv);
+
+#endif

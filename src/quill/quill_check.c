@@ -1,0 +1,124 @@
+/* quill_check: mistakes in the configuration, one line each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/control.h"
+#include "conf/controls.h"
+#include "quill/quill.h"
+#include "sys/accounts.h"
+#include "sys/file.h"
+#include "sys/home.h"
+
+struct check {
+	unsigned problems;
+};
+
+static void problem(struct check *c, const char *what, const char *detail)
+{
+	printf("problem: %s%s%s\n", what, *detail ? ": " : "", detail);
+	c->problems++;
+}
+
+static bool readable(const struct controls_file *f, struct err *e)
+{
+	struct control_list list;
+	struct buf line = BUF_INIT(CONTROL_FILE_MAX);
+	bool present, ok;
+
+	if (f->kind == CONTROLS_LIST || f->kind == CONTROLS_MAP) {
+		ok = control_list_load(f->name, &list, e);
+		control_list_free(&list);
+		return ok;
+	}
+	ok = f->kind == CONTROLS_DATABASE || control_line(f->name, &line, &present, e);
+	if (ok && f->kind == CONTROLS_NUMBER && line.n && !chr_digit(line.p[0]))
+		ok = err_perm(e, "control/%s does not begin with a digit and is ignored", f->name);
+	buf_free(&line);
+	return ok;
+}
+
+static bool known_name(void *ctx, const char *name)
+{
+	struct check *c = ctx;
+	char text[300];
+
+	if (controls_find(name) == NULL && name[0] != '.') {
+		snprintf(text, sizeof text, "control/%s", name);
+		printf("note: I have no idea what %s does\n", text);
+		(void)c;
+	}
+	return true;
+}
+
+static void check_controls(struct check *c)
+{
+	size_t n;
+	const struct controls_file *files = controls_all(&n);
+	struct buf me = BUF_INIT(CONTROL_FILE_MAX);
+	int dir = file_open_dir(home_dir(), "control");
+	bool present;
+	struct err e;
+
+	if (dir == -1) {
+		problem(c, "control/ cannot be opened", errno_text(errno));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!readable(&files[i], &e))
+			problem(c, e.text, "");
+	if (control_line("me", &me, &present, &e) && (!present || me.n == 0))
+		problem(c, "control/me is missing or empty", "write the host's full name to it");
+	if (access("control/rcpthosts", F_OK) == -1)
+		printf("note: without control/rcpthosts only mail for local and virtual domains is accepted\n");
+	file_list(dir, known_name, c);
+	file_close(dir);
+	buf_free(&me);
+}
+
+static void check_programs(struct check *c)
+{
+	static const char *const programs[] = { "qmail-start",  "qmail-journal", "qmail-send",    "qmail-lspawn",
+		                                "qmail-rspawn", "qmail-resolve", "qmail-smtpd",   "qmail-queue",
+		                                "qmail-inject", "qmail-remote",  "qmail-local" };
+
+	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
+		if (access(home_program(programs[i]), X_OK) == -1)
+			problem(c, home_program(programs[i]), errno_text(errno));
+}
+
+static void check_queue(struct check *c, const struct accounts *a)
+{
+	struct stat st;
+
+	if (stat("queue", &st) == -1) {
+		if (errno != ENOENT)
+			problem(c, "queue/", errno_text(errno));
+		return;
+	}
+	if (st.st_uid != a->uid[ACCOUNT_QUEUE])
+		problem(c, "queue/ does not belong to the queue's user", account_name(ACCOUNT_QUEUE));
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		problem(c, "queue/ can be written by others", "chmod 750 queue");
+}
+
+int quill_check(int argc, char **argv)
+{
+	struct check c = { 0 };
+	struct accounts a;
+	struct err e;
+
+	if (!quill_choose_home(argc, argv))
+		return 111;
+	if (accounts_load(&a, &e))
+		check_queue(&c, &a);
+	else
+		problem(&c, e.text, "");
+	check_controls(&c);
+	check_programs(&c);
+	if (c.problems == 0)
+		printf("%s: no problem found\n", home_path());
+	return c.problems ? 1 : 0;
+}
