@@ -2,8 +2,8 @@
 
 #include "sys/random.h"
 
-#define MYSELF                                                                                                         \
-	"Sorry. Although I'm listed as a best-preference MX or A for that host,\n"                                    \
+#define MYSELF                                                                     \
+	"Sorry. Although I'm listed as a best-preference MX or A for that host,\n" \
 	"it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)\n"
 
 static void finish(struct destination *d, char letter, const char *text)
@@ -122,8 +122,8 @@ static uint32_t own_preference(const struct destination *d, const struct outsett
 		return lowest;
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct dns_record *r = &a->records[i];
-		bool own = r->type == DNS_MX ? s->me.n && str_ieq(r->name, buf_str(&s->me)) :
-		                               address_of(r, &address) && ownaddresses_has(&s->own, &address);
+		bool own = r->type == DNS_MX ? s->me.n && str_ieq(r->name, buf_str(&s->me))
+					     : address_of(r, &address) && ownaddresses_has(&s->own, &address);
 
 		if (own && r->preference < lowest)
 			lowest = r->preference;

@@ -14,7 +14,7 @@
 #include "outbound/outsettings.h"
 
 struct destination {
-	struct str host;     /* the caller's memory */
+	struct str host; /* the caller's memory */
 	uint16_t port;
 	bool routed;         /* by smtproutes */
 	uint8_t ask;         /* the dns_type to ask for, 0: nothing */

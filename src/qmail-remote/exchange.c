@@ -41,8 +41,7 @@ static int open_connection(const struct outsettings *s, const struct peeraddress
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (connect(fd, (void *)&sa, len) == 0)
 		return fd;
-	if (errno == EINPROGRESS &&
-	    wait_for(fd, POLLOUT, clock_monotonic_ms() + (int64_t)s->timeout_connect * 1000) &&
+	if (errno == EINPROGRESS && wait_for(fd, POLLOUT, clock_monotonic_ms() + (int64_t)s->timeout_connect * 1000) &&
 	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 && failed == 0)
 		return fd;
 	close(fd);
@@ -144,5 +143,5 @@ void exchange(const struct outsettings *settings, const struct destination *d, s
 	}
 	if (t->message.letter == 0)
 		transaction_record_set(&t->message, 'Z',
-		                       STR("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"));
+				       STR("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"));
 }

@@ -21,8 +21,8 @@ void session_free(struct session *s)
 }
 
 /* `format` has one %s, for the peer; `said`: the server's words follow. */
-static void report(struct session *s, struct transaction_record *r, char letter, const char *before,
-                   const char *after, bool said)
+static void report(struct session *s, struct transaction_record *r, char letter, const char *before, const char *after,
+		   bool said)
 {
 	struct buf text = BUF_INIT(TRANSACTION_TEXT_MAX);
 
@@ -164,8 +164,8 @@ void session_lost(struct session *s)
 		dot = false;
 	}
 	end_session(s, "Connected to ",
-	            dot ? " but connection died. Possible duplicate! (#4.4.2)\n" : " but connection died. (#4.4.2)\n",
-	            false);
+		    dot ? " but connection died. Possible duplicate! (#4.4.2)\n" : " but connection died. (#4.4.2)\n",
+		    false);
 }
 
 bool session_takes(const struct session *s, bool ahead)
@@ -184,14 +184,16 @@ static bool check_addresses(struct transaction *t)
 	size_t good = 0;
 
 	if (!transaction_address_valid(t->sender)) {
-		transaction_record_set(&t->message, 'D', STR("The sender's address cannot be sent by SMTP. (#5.1.7)\n"));
+		transaction_record_set(&t->message, 'D',
+				       STR("The sender's address cannot be sent by SMTP. (#5.1.7)\n"));
 		return false;
 	}
 	for (size_t i = 0; i < t->nrecipients; i++) {
 		if (transaction_address_valid(t->recipients[i]))
 			good++;
 		else
-			transaction_record_set(&t->rcpt[i], 'h', STR("This address cannot be sent by SMTP. (#5.1.3)\n"));
+			transaction_record_set(&t->rcpt[i], 'h',
+					       STR("This address cannot be sent by SMTP. (#5.1.3)\n"));
 	}
 	if (good == 0)
 		transaction_record_set(&t->message, 'D', STR(""));
@@ -234,7 +236,7 @@ void session_content_end(struct session *s)
 	assert(session_wants_content(s));
 	if (!dotstuff_end(&s->dots, &s->out)) {
 		transaction_record_set(&t->message, 'D',
-		                       STR("SMTP cannot transfer messages with partial final lines. (#5.6.2)\n"));
+				       STR("SMTP cannot transfer messages with partial final lines. (#5.6.2)\n"));
 		done(s);
 		end_session(s, "Connected to ", " but connection died. (#4.4.2)\n", false);
 		return;

@@ -1,0 +1,312 @@
+#include "qmail-rspawn/conn.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "qmail-rspawn/peer.h"
+#include "sys/clock.h"
+
+#define PIECE 65536         /* content read at once, and bytes received at once */
+#define OUT_ENOUGH 65536    /* more content is encoded when less than this waits to be written */
+#define SLOWEST_BYTES 1000u /* per second; a transaction's time limit grows with its size */
+#define REPLIES_PATIENCE 6  /* timeoutremotes that one transaction may take in all */
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx);
+static void on_writable(evutil_socket_t fd, short what, void *ctx);
+
+static int64_t remote_ms(const struct conn *c)
+{
+	return (int64_t)c->settings->s.timeout_remote * 1000;
+}
+
+static void extend_deadline(struct conn *c)
+{
+	c->deadline = clock_monotonic_ms() + remote_ms(c);
+}
+
+static void start_limit(struct conn *c)
+{
+	c->offset = 0;
+	c->limit = clock_monotonic_ms() + REPLIES_PATIENCE * remote_ms(c) +
+		   (int64_t)(c->jobs[0]->request.size / SLOWEST_BYTES % INT32_MAX) * 1000;
+}
+
+static void begin(struct conn *c, struct job *j)
+{
+	transaction_restart(&j->transaction);
+	session_begin(&c->session, &j->transaction);
+}
+
+static void attach(struct conn *c, struct job *j)
+{
+	size_t i = c->jobs[0] ? 1 : 0;
+
+	c->jobs[i] = j;
+	c->reused[i] = c->session.messages > 0 || i == 1;
+	if (i == 0)
+		start_limit(c);
+	begin(c, j);
+}
+
+/* Everything but the memory, which peers_tick frees: callers up the stack may still look at it. */
+static void release(struct conn *c)
+{
+	event_free(c->readable);
+	event_free(c->writable);
+	close(c->fd);
+	session_free(&c->session);
+	settings_drop(c->settings);
+	c->jobs[0] = c->jobs[1] = NULL;
+	c->dead = true;
+}
+
+struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t len, struct job *j)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct event_base *base = peer_rspawn(peer)->base;
+	struct conn *c;
+	int on = 1;
+
+	if (fd == -1)
+		return NULL;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	c = mem_zero(1, sizeof *c);
+	c->peer = peer;
+	c->settings = settings_use(j->settings);
+	c->fd = fd;
+	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
+	session_init(&c->session, peer_text(peer), buf_str(&c->settings->s.helo));
+	/* The transaction begins with the connection: until then it keeps the words of an earlier address. */
+	c->jobs[0] = j;
+	c->connecting = c->writing = true;
+	c->deadline = clock_monotonic_ms() + (int64_t)c->settings->s.timeout_connect * 1000;
+	/* A connect that fails at once is reported through the event all the same: the socket has an error then. */
+	if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
+		event_active(c->writable, EV_TIMEOUT, 0);
+	else
+		event_add(c->writable, NULL);
+	return c;
+}
+
+/* The connection is over; its jobs learn their end, in their order. */
+static void end(struct conn *c, enum conn_end how)
+{
+	struct job *jobs[] = { c->jobs[0], c->jobs[1] };
+	bool reused[] = { c->reused[0], c->reused[1] };
+
+	peer_conn_ended(c->peer, c, how);
+	release(c);
+	for (size_t i = 0; i < 2; i++) {
+		if (jobs[i] == NULL)
+			continue;
+		if (how == CONN_CLOSED)
+			job_done(jobs[i], reused[i]);
+		else
+			job_unreachable(jobs[i]);
+	}
+}
+
+/* Reports what is done; the jobs may come back through conn_assign. */
+static void collect_done(struct conn *c)
+{
+	while (c->jobs[0] && c->jobs[0]->transaction.stage == TRANSACTION_DONE) {
+		struct job *j = c->jobs[0];
+		bool reused = c->reused[0];
+
+		c->jobs[0] = c->jobs[1];
+		c->reused[0] = c->reused[1];
+		c->jobs[1] = NULL;
+		if (c->jobs[0])
+			start_limit(c);
+		job_done(j, reused);
+	}
+}
+
+/* Gives the session work that waits. */
+static void take_waiting(struct conn *c)
+{
+	while (session_takes(&c->session, true) && !(c->jobs[0] && c->jobs[1])) {
+		struct job *j = peer_next_job(c->peer);
+
+		if (j == NULL)
+			return;
+		if (c->jobs[0] == NULL)
+			extend_deadline(c);
+		attach(c, j);
+		collect_done(c);
+	}
+}
+
+static void feed_content(struct conn *c)
+{
+	static char piece[PIECE];
+	struct session *s = &c->session;
+
+	while (session_wants_content(s) && s->out.n < OUT_ENOUGH) {
+		/* Nobody waits for the result any more; who asks again would make it a duplicate. */
+		ssize_t n = sender_gone(c->jobs[0]->sender) ? -1 : job_read(c->jobs[0], c->offset, piece, sizeof piece);
+
+		if (n > 0) {
+			session_content(s, (struct str){ piece, (size_t)n });
+			c->offset += (uint64_t)n;
+		}
+		if (n == -1)
+			session_content_failed(s);
+		else if (c->offset == c->jobs[0]->request.size)
+			session_content_end(s);
+	}
+}
+
+/* False: the connection broke. */
+static bool flush(struct conn *c)
+{
+	struct session *s = &c->session;
+
+	while (s->out.n && !c->writing) {
+		ssize_t n = send(c->fd, s->out.p, s->out.n, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			session_wrote(s, (size_t)n);
+			extend_deadline(c);
+			continue;
+		}
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno != EAGAIN)
+			return false;
+		c->writing = true;
+		event_add(c->writable, NULL);
+	}
+	return true;
+}
+
+static void become_idle(struct conn *c)
+{
+	c->idle = true;
+	c->deadline = clock_monotonic_ms() + RSPAWN_IDLE_MS;
+	peer_conn_idle(c->peer, c);
+}
+
+/* Does everything that can be done without waiting. */
+static void progress(struct conn *c)
+{
+	struct session *s = &c->session;
+	uint64_t written;
+
+	do {
+		collect_done(c);
+		if (s->stage == SESSION_BROKEN || c->idle)
+			break;
+		take_waiting(c);
+		feed_content(c);
+		written = s->written;
+		/* A connection that broke is readable: first come the server's last words, then its end. */
+		if (!flush(c))
+			break;
+	} while (session_wants_content(s) && s->written != written);
+	collect_done(c);
+	if (s->stage == SESSION_BROKEN)
+		end(c, CONN_CLOSED);
+	else if (c->jobs[0] == NULL && !c->idle)
+		become_idle(c);
+}
+
+void conn_assign(struct conn *c, struct job *j)
+{
+	c->idle = false;
+	extend_deadline(c);
+	attach(c, j);
+	progress(c);
+}
+
+static void on_connected(struct conn *c)
+{
+	int failed = 0;
+	socklen_t size = sizeof failed;
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failed, &size) == -1)
+		failed = errno;
+	if (failed) {
+		end(c, failed == ETIMEDOUT ? CONN_TIMED_OUT : CONN_REFUSED);
+		return;
+	}
+	c->connecting = false;
+	peer_connected(c->peer);
+	extend_deadline(c);
+	event_add(c->readable, NULL);
+	start_limit(c);
+	begin(c, c->jobs[0]);
+	progress(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct conn *c = ctx;
+
+	(void)fd;
+	c->writing = false;
+	if (c->connecting && what == EV_TIMEOUT)
+		end(c, CONN_REFUSED);
+	else if (c->connecting)
+		on_connected(c);
+	else
+		progress(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	static char input[PIECE];
+	struct conn *c = ctx;
+	size_t replies = c->session.replies;
+	ssize_t n = recv(fd, input, sizeof input, 0);
+
+	(void)what;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		session_lost(&c->session);
+	else
+		session_input(&c->session, (struct str){ input, (size_t)n });
+	if (c->session.replies != replies && !c->idle)
+		extend_deadline(c);
+	progress(c);
+}
+
+void conn_tick(struct conn *c, int64_t now)
+{
+	bool late = now >= c->deadline || (c->jobs[0] && !c->connecting && now >= c->limit);
+
+	if (c->dead || !late)
+		return;
+	if (c->connecting) {
+		end(c, CONN_TIMED_OUT);
+	} else if (c->idle) {
+		conn_quit(c);
+	} else {
+		session_lost(&c->session);
+		progress(c);
+	}
+}
+
+void conn_quit(struct conn *c)
+{
+	session_quit(&c->session);
+	flush(c);
+	end(c, CONN_CLOSED);
+}
+
+void conn_abandon(struct conn *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (c->jobs[i])
+			job_free(c->jobs[i]);
+	release(c);
+	free(c);
+}

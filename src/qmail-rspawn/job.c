@@ -1,0 +1,175 @@
+#include "qmail-rspawn/job.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "qmail-rspawn/peer.h"
+#include "sys/file.h"
+
+#define NO_CONNECTION "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+#define NO_RESOURCES "System resources temporarily unavailable. (#4.3.0)\n"
+
+void job_free(struct job *j)
+{
+	if (j->question)
+		dns_client_cancel(j->r->dns, j->question);
+	transaction_free(&j->transaction);
+	destination_free(&j->destination);
+	settings_drop(j->settings);
+	close(j->message);
+	sender_release(j->sender);
+	free(j->packet);
+	free(j);
+}
+
+static void end(struct job *j)
+{
+	struct rspawn *r = j->r;
+
+	job_free(j);
+	rspawn_job_ended(r);
+}
+
+static void send_result(struct job *j, uint32_t recipient, char letter, struct str text)
+{
+	struct delivery_result result = { j->request.id, recipient, letter, text };
+
+	sender_result(j->sender, &result);
+}
+
+static void report_all(struct job *j, char letter, struct str text)
+{
+	for (uint32_t i = 0; i < j->request.nrecipients; i++)
+		send_result(j, i, letter, text);
+	end(j);
+}
+
+static void report_transaction(struct job *j)
+{
+	struct buf text = BUF_INIT(2 * TRANSACTION_TEXT_MAX);
+
+	for (uint32_t i = 0; i < j->request.nrecipients; i++) {
+		char letter;
+
+		buf_clear(&text);
+		letter = transaction_result(&j->transaction, i, &text);
+		send_result(j, i, letter, buf_str(&text));
+	}
+	buf_free(&text);
+	end(j);
+}
+
+/* No address is left: the last server's words, if any was reached. */
+static void give_up(struct job *j)
+{
+	if (j->transaction.message.letter)
+		report_transaction(j);
+	else if (j->deferred_by_load)
+		report_all(j, 'Z', STR(NO_RESOURCES));
+	else
+		report_all(j, 'Z', STR(NO_CONNECTION));
+}
+
+static void try_next(struct job *j)
+{
+	while (!sender_gone(j->sender) && j->address < j->destination.n) {
+		const struct peeraddress *a = &j->destination.addresses[j->address];
+
+		switch (peer_take(j->r->peers, a, j->destination.port, j)) {
+		case PEER_TAKEN:
+			return;
+		case PEER_NO_RESOURCES:
+			j->deferred_by_load = true;
+			break;
+		case PEER_DEAD:
+			break;
+		}
+		j->address++;
+		j->fresh = false;
+	}
+	give_up(j);
+}
+
+void job_unreachable(struct job *j)
+{
+	j->address++;
+	j->fresh = false;
+	try_next(j);
+}
+
+void job_done(struct job *j, bool reused)
+{
+	if (!j->transaction.try_another) {
+		report_transaction(j);
+		return;
+	}
+	/* A session that was kept may be closed by the server at any time; that says nothing about the server. */
+	if (reused && !j->fresh && j->transaction.accepted == 0) {
+		j->fresh = true;
+		transaction_restart(&j->transaction);
+	} else {
+		j->address++;
+		j->fresh = false;
+	}
+	try_next(j);
+}
+
+static void resolved(struct job *j)
+{
+	if (j->destination.letter) {
+		struct buf text = BUF_INIT(DELIVERY_REPORT_MAX);
+
+		buf_add(&text, buf_str(&j->destination.text));
+		buf_add(&text, buf_str(&j->destination.detail));
+		report_all(j, j->destination.letter, buf_str(&text));
+		buf_free(&text);
+		return;
+	}
+	try_next(j);
+}
+
+static void on_dns_answer(void *ctx, const struct dns_answer *a)
+{
+	struct job *j = ctx;
+
+	j->question = 0;
+	destination_answer(&j->destination, &j->settings->s, a);
+	resolved(j);
+}
+
+ssize_t job_read(const struct job *j, uint64_t offset, char *to, size_t n)
+{
+	uint64_t left = j->request.size - offset;
+	ssize_t got;
+
+	if (n > left)
+		n = (size_t)left;
+	if (n == 0)
+		return 0;
+	got = file_read_at(j->message, to, n, offset);
+	/* Content that is shorter than announced is not the whole message. */
+	return got == 0 ? -1 : got;
+}
+
+void job_start(struct rspawn *r, struct sender *sender, struct str packet, int message)
+{
+	struct job *j = mem_zero(1, sizeof *j);
+
+	j->r = r;
+	j->sender = sender;
+	j->settings = settings_use(r->settings);
+	j->packet = mem_copy(packet);
+	j->message = message;
+	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);
+	transaction_init(&j->transaction, j->request.sender, j->request.recipients, j->request.nrecipients);
+	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
+	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
+	j->transaction.wire_size = j->request.size;
+	r->jobs++;
+	destination_begin(&j->destination, &j->settings->s, j->request.host);
+	if (j->destination.ask)
+		j->question = dns_client_ask(r->dns, j->destination.ask, j->destination.ask_name, on_dns_answer, j);
+	else
+		resolved(j);
+}

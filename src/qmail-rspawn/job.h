@@ -1,0 +1,50 @@
+/*
+ * job: one delivery, from the request to the last result.
+ *
+ * The addresses of the destination are tried in turn. An address that cannot
+ * be reached, or whose server fails before it could take the message, leads
+ * to the next one; a reused session that turns out to be dead leads to a
+ * fresh connection with the same address.
+ */
+#ifndef QMAIL_RSPAWN_JOB_H
+#define QMAIL_RSPAWN_JOB_H
+
+#include "outbound/destination.h"
+#include "qmail-rspawn/sender.h"
+#include "smtpclient/transaction.h"
+
+struct job {
+	struct rspawn *r;
+	struct sender *sender;
+	struct outsettings_ref *settings;
+	char *packet; /* the request's memory */
+	struct delivery_request request;
+	int message; /* descriptor of the content */
+	struct destination destination;
+	uint32_t question;     /* at the DNS, 0: none */
+	size_t address;        /* which one is next */
+	bool fresh;            /* the next attempt needs a new connection */
+	bool deferred_by_load; /* an address was left out for want of descriptors or memory */
+	struct transaction transaction;
+	struct job *next_waiting; /* in the peer's queue */
+};
+
+/*
+ * Takes over the descriptor; copies the packet, which was found to hold a
+ * good request. Ends by calling sender_release.
+ */
+void job_start(struct rspawn *r, struct sender *sender, struct str packet, int message);
+
+/* The address it was given to could not be reached. */
+void job_unreachable(struct job *j);
+
+/* Its transaction is done. `reused`: on a session that had served other messages before. */
+void job_done(struct job *j, bool reused);
+
+/* The next piece of its content at this offset; 0 at the end, -1 on an error. */
+ssize_t job_read(const struct job *j, uint64_t offset, char *to, size_t n);
+
+/* Gives up a delivery without a report: the process ends. */
+void job_free(struct job *j);
+
+#endif

@@ -1,0 +1,266 @@
+#include "qmail-rspawn/peer.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "qmail-rspawn/conn.h"
+#include "sys/clock.h"
+#include "sys/random.h"
+
+#define BUCKETS 1024 /* a power of two */
+
+struct peer {
+	struct peer *next; /* in its bucket */
+	struct peers *all;
+	struct peeraddress address;
+	uint16_t port;
+	char text[PEERADDRESS_TEXT_MAX];
+	size_t conns;
+	struct conn *idle; /* most recently used first */
+	struct job *first_waiting, *last_waiting;
+	int timeouts;       /* connects in a row that timed out */
+	int64_t dead_until; /* clock_monotonic_ms */
+	int64_t used;
+};
+
+struct peers {
+	struct rspawn *r;
+	struct hash_key key;
+	struct peer *buckets[BUCKETS];
+	struct conn conns; /* head of a ring */
+	struct conn *dead; /* linked by next_idle */
+};
+
+struct peers *peers_new(struct rspawn *r)
+{
+	struct peers *all = mem_zero(1, sizeof *all);
+
+	all->r = r;
+	all->key = random_hash_key();
+	all->conns.prev = all->conns.next = &all->conns;
+	return all;
+}
+
+static void free_dead(struct peers *all)
+{
+	while (all->dead) {
+		struct conn *c = all->dead;
+
+		all->dead = c->next_idle;
+		free(c);
+	}
+}
+
+void peers_free(struct peers *all)
+{
+	struct conn *next;
+
+	for (struct conn *c = all->conns.next; c != &all->conns; c = next) {
+		next = c->next;
+		conn_abandon(c);
+	}
+	free_dead(all);
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (all->buckets[i]) {
+			struct peer *p = all->buckets[i];
+			struct job *j;
+
+			all->buckets[i] = p->next;
+			while ((j = peer_next_job(p)) != NULL)
+				job_free(j);
+			free(p);
+		}
+	free(all);
+}
+
+const char *peer_text(const struct peer *p)
+{
+	return p->text;
+}
+
+struct rspawn *peer_rspawn(const struct peer *p)
+{
+	return p->all->r;
+}
+
+static struct peer **bucket_of(struct peers *all, const struct peeraddress *a, uint16_t port)
+{
+	char key[19];
+
+	memcpy(key, a->bytes, 16);
+	key[16] = a->v6;
+	memcpy(key + 17, &port, sizeof port);
+	return &all->buckets[hash_str(all->key, (struct str){ key, sizeof key }) & (BUCKETS - 1)];
+}
+
+static struct peer *find(struct peers *all, const struct peeraddress *a, uint16_t port)
+{
+	struct peer **bucket = bucket_of(all, a, port), *p;
+
+	for (p = *bucket; p; p = p->next)
+		if (p->port == port && peeraddress_eq(&p->address, a))
+			return p;
+	p = mem_zero(1, sizeof *p);
+	p->all = all;
+	p->address = *a;
+	p->port = port;
+	peeraddress_text(a, p->text);
+	p->next = *bucket;
+	*bucket = p;
+	return p;
+}
+
+static void leave_idle(struct peer *p, struct conn *c)
+{
+	if (c->prev_idle)
+		c->prev_idle->next_idle = c->next_idle;
+	else
+		p->idle = c->next_idle;
+	if (c->next_idle)
+		c->next_idle->prev_idle = c->prev_idle;
+	c->prev_idle = c->next_idle = NULL;
+}
+
+void peer_conn_idle(struct peer *p, struct conn *c)
+{
+	c->prev_idle = NULL;
+	c->next_idle = p->idle;
+	if (p->idle)
+		p->idle->prev_idle = c;
+	p->idle = c;
+}
+
+static bool open_connection(struct peer *p, struct job *j)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = peeraddress_sockaddr(&p->address, p->port, &sa);
+	struct conn *c = conn_new(p, (struct sockaddr *)&sa, len, j);
+
+	if (c == NULL)
+		return false;
+	p->conns++;
+	c->next = &p->all->conns;
+	c->prev = p->all->conns.prev;
+	c->prev->next = c->next->prev = c;
+	return true;
+}
+
+static void wait_in_line(struct peer *p, struct job *j)
+{
+	j->next_waiting = NULL;
+	if (p->first_waiting)
+		p->last_waiting->next_waiting = j;
+	else
+		p->first_waiting = j;
+	p->last_waiting = j;
+}
+
+enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j)
+{
+	struct peer *p = find(all, a, port);
+
+	p->used = clock_monotonic_ms();
+	if (p->dead_until > p->used)
+		return PEER_DEAD;
+	if (p->idle && !j->fresh) {
+		struct conn *c = p->idle;
+
+		leave_idle(p, c);
+		conn_assign(c, j);
+		return PEER_TAKEN;
+	}
+	if (p->conns < j->settings->s.per_host && open_connection(p, j))
+		return PEER_TAKEN;
+	if (p->conns == 0)
+		return PEER_NO_RESOURCES;
+	wait_in_line(p, j);
+	return PEER_TAKEN;
+}
+
+struct job *peer_next_job(struct peer *p)
+{
+	struct job *j = p->first_waiting;
+
+	if (j)
+		p->first_waiting = j->next_waiting;
+	return j;
+}
+
+void peer_connected(struct peer *p)
+{
+	p->timeouts = 0;
+	p->dead_until = 0;
+}
+
+static void note_timeout(struct peer *p)
+{
+	if (++p->timeouts >= PEER_DEAD_TIMEOUTS)
+		p->dead_until =
+		    clock_monotonic_ms() + (PEER_DEAD_SECONDS + random_below(PEER_DEAD_SECONDS / 4)) * 1000LL;
+}
+
+/* Jobs in line when a connection went: one more connection for the first, or elsewhere with all. */
+static void serve_waiting(struct peer *p, enum conn_end how)
+{
+	struct job *j;
+
+	if (p->first_waiting && how == CONN_CLOSED && open_connection(p, p->first_waiting)) {
+		peer_next_job(p);
+		return;
+	}
+	if (p->conns)
+		return;
+	while ((j = peer_next_job(p)) != NULL) {
+		j->deferred_by_load |= how == CONN_CLOSED;
+		job_unreachable(j);
+	}
+}
+
+void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end)
+{
+	c->prev->next = c->next;
+	c->next->prev = c->prev;
+	p->conns--;
+	if (c->idle)
+		leave_idle(p, c);
+	c->next_idle = p->all->dead;
+	p->all->dead = c;
+	if (end == CONN_TIMED_OUT)
+		note_timeout(p);
+	serve_waiting(p, end);
+}
+
+/* Peers without connections and without a memory worth keeping go. */
+static void sweep(struct peers *all, int64_t now)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct peer **at = &all->buckets[i];
+
+		while (*at) {
+			struct peer *p = *at;
+
+			bool remembered = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
+
+			if (p->conns || p->first_waiting || p->dead_until > now || remembered) {
+				at = &p->next;
+				continue;
+			}
+			*at = p->next;
+			free(p);
+		}
+	}
+}
+
+void peers_tick(struct peers *all)
+{
+	int64_t now = clock_monotonic_ms();
+	struct conn *next;
+
+	/* A tick may end the connection it is for, and start others, which join at the end of the ring. */
+	for (struct conn *c = all->conns.next; c != &all->conns; c = next) {
+		next = c->next;
+		conn_tick(c, now);
+	}
+	free_dead(all);
+	sweep(all, now);
+}

@@ -1,0 +1,46 @@
+/*
+ * peer: one server address and port, and the sessions with it.
+ *
+ * A job gets an idle session, a new connection while there are fewer than
+ * control/concurrencyperhost, or waits in line. Two connects in a row that
+ * timed out make a peer dead for a while: jobs pass over it at once.
+ */
+#ifndef QMAIL_RSPAWN_PEER_H
+#define QMAIL_RSPAWN_PEER_H
+
+#include "outbound/peeraddress.h"
+#include "qmail-rspawn/rspawn.h"
+
+#define PEER_DEAD_TIMEOUTS 2
+#define PEER_DEAD_SECONDS 600
+
+struct job;
+struct peer;
+
+enum peer_answer {
+	PEER_TAKEN, /* job_unreachable or job_done will be called */
+	PEER_DEAD,
+	PEER_NO_RESOURCES, /* no socket to be had */
+};
+
+struct peers *peers_new(struct rspawn *r);
+/* Closes all connections; their jobs are freed without a report. */
+void peers_free(struct peers *all);
+
+/* Once a second: time limits, idle sessions, peers that are of no use. */
+void peers_tick(struct peers *all);
+
+enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j);
+
+/* What connections tell their peer, and ask it. */
+enum conn_end { CONN_CLOSED, CONN_REFUSED, CONN_TIMED_OUT };
+void peer_connected(struct peer *p);
+void peer_conn_idle(struct peer *p, struct conn *c);
+/* c is dead; peers_tick frees it. For the ends other than CLOSED, waiting jobs may have to go elsewhere. */
+void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end);
+/* The job that waits longest, or NULL. */
+struct job *peer_next_job(struct peer *p);
+const char *peer_text(const struct peer *p);
+struct rspawn *peer_rspawn(const struct peer *p);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * qmail-rspawn: all remote deliveries, in one event loop.
+ *
+ * Takes requests from qmail-send on the packet socket run/rspawn
+ * (wire/delivery.h), finds the exchangers through control/smtproutes or
+ * qmail-resolve, and keeps SMTP sessions for further messages. Runs as its
+ * own user; messages come as open descriptors.
+ *
+ * SIGHUP reads the control files again. SIGTERM: no new deliveries; ends when
+ * those under way are done, or after STOP_SECONDS, or with a second SIGTERM.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "qmail-rspawn/peer.h"
+#include "qmail-rspawn/sender.h"
+#include "sys/io.h"
+#include "sys/service.h"
+
+#define STOP_SECONDS 20
+
+struct loop {
+	struct rspawn r;
+	struct event *always[4]; /* tick and signals */
+	struct event *dns;
+};
+
+struct outsettings_ref *settings_use(struct outsettings_ref *ref)
+{
+	ref->users++;
+	return ref;
+}
+
+void settings_drop(struct outsettings_ref *ref)
+{
+	if (--ref->users)
+		return;
+	outsettings_free(&ref->s);
+	free(ref);
+}
+
+static struct outsettings_ref *load_settings(struct err *e)
+{
+	struct outsettings_ref *ref = mem_zero(1, sizeof *ref);
+
+	if (outsettings_load(&ref->s, e))
+		return settings_use(ref);
+	free(ref);
+	return NULL;
+}
+
+void rspawn_job_ended(struct rspawn *r)
+{
+	if (--r->jobs == 0 && r->stopping)
+		event_base_loopbreak(r->base);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rspawn *r = ctx;
+
+	(void)fd, (void)what;
+	dns_client_tick(r->dns);
+	peers_tick(r->peers);
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rspawn *r = ctx;
+	struct outsettings_ref *fresh;
+	struct err e;
+
+	(void)fd, (void)what;
+	fresh = load_settings(&e);
+	if (fresh == NULL) {
+		service_log("rspawn", "warning: unable to use the new control files: %s", e.text);
+		return;
+	}
+	settings_drop(r->settings);
+	r->settings = fresh;
+}
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rspawn *r = ctx;
+	struct timeval patience = { STOP_SECONDS, 0 };
+
+	(void)fd, (void)what;
+	if (r->stopping || r->jobs == 0) {
+		event_base_loopbreak(r->base);
+		return;
+	}
+	r->stopping = true;
+	senders_stop(r->senders);
+	event_base_loopexit(r->base, &patience);
+}
+
+static void on_dns(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rspawn *r = ctx;
+
+	(void)fd, (void)what;
+	dns_client_readable(r->dns);
+}
+
+static void watch_dns(void *ctx, int fd)
+{
+	struct loop *l = ctx;
+
+	if (l->dns)
+		event_free(l->dns);
+	l->dns = NULL;
+	if (fd == -1)
+		return;
+	l->dns = event_new(l->r.base, fd, EV_READ | EV_PERSIST, on_dns, &l->r);
+	event_add(l->dns, NULL);
+}
+
+/* A session and a message descriptor for each delivery need more than the usual 1,024. */
+static void raise_descriptors(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == -1)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static void __attribute__((noreturn)) die(const struct err *e)
+{
+	service_log("rspawn", "fatal: %s", e->text);
+	_exit(err_exit_code(e));
+}
+
+static void start(struct loop *l)
+{
+	struct timeval second = { 1, 0 };
+	struct rspawn *r = &l->r;
+	struct err e;
+	int listenfd;
+
+	if (!service_start("rspawn", UNIXSOCK_PACKET, 0600, &listenfd, &e))
+		die(&e);
+	raise_descriptors();
+	r->base = event_base_new();
+	if (r->base == NULL) {
+		err_temp(&e, "unable to set up the event loop");
+		die(&e);
+	}
+	r->settings = load_settings(&e);
+	if (r->settings == NULL)
+		die(&e);
+	r->dns = dns_client_new(watch_dns, l);
+	r->peers = peers_new(r);
+	r->senders = senders_new(r, listenfd);
+	l->always[0] = event_new(r->base, -1, EV_PERSIST, on_tick, r);
+	l->always[1] = evsignal_new(r->base, SIGHUP, on_hup, r);
+	l->always[2] = evsignal_new(r->base, SIGTERM, on_term, r);
+	l->always[3] = evsignal_new(r->base, SIGINT, on_term, r);
+	event_add(l->always[0], &second);
+	for (size_t i = 1; i < 4; i++)
+		event_add(l->always[i], NULL);
+}
+
+int main(void)
+{
+	struct loop l = { 0 };
+
+	io_open_standard_fds();
+	signal(SIGPIPE, SIG_IGN);
+	start(&l);
+	event_base_dispatch(l.r.base);
+	peers_free(l.r.peers);
+	dns_client_free(l.r.dns);
+	senders_free(l.r.senders);
+	settings_drop(l.r.settings);
+	for (size_t i = 0; i < 4; i++)
+		event_free(l.always[i]);
+	event_base_free(l.r.base);
+	return 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * rspawn: what the parts of qmail-rspawn share.
+ *
+ *   sender   qmail-send's connection: requests in, results out
+ *   job      one delivery: route, DNS, addresses in turn, report
+ *   peer     one server address and port: its connections, jobs that wait for one
+ *   conn     one TCP connection with its SMTP session
+ *
+ * Everything runs in one event loop; nothing blocks.
+ */
+#ifndef QMAIL_RSPAWN_RSPAWN_H
+#define QMAIL_RSPAWN_RSPAWN_H
+
+#include "dns/dnsclient.h"
+#include "outbound/outsettings.h"
+
+#define RSPAWN_IDLE_MS 4000 /* a session without work waits so long for the next message */
+
+struct event_base;
+struct conn;
+struct peers;
+struct senders;
+
+struct rspawn {
+	struct event_base *base;
+	/* Replaced as a whole on SIGHUP; conns and jobs use it only during a call, or hold a reference. */
+	struct outsettings_ref *settings;
+	struct dns_client *dns;
+	struct peers *peers;
+	struct senders *senders;
+	size_t jobs;   /* deliveries under way */
+	bool stopping; /* no new ones; ends when there are none */
+};
+
+/* Settings in use by somebody; freed with the last user. */
+struct outsettings_ref {
+	struct outsettings s;
+	size_t users;
+};
+
+struct outsettings_ref *settings_use(struct outsettings_ref *ref);
+void settings_drop(struct outsettings_ref *ref);
+
+/* To be called when a job has ended. */
+void rspawn_job_ended(struct rspawn *r);
+
+#endif
