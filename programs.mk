@@ -85,3 +85,4 @@ PROG_qmail-qstat := queuequery wire sys base
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk
 TEST_journal_fuzz := simdisk
+TEST_maildir_crash_test := simdisk

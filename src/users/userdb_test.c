@@ -11,6 +11,7 @@
 
 #include "cdb/cdbmaker.h"
 #include "users/assign.h"
+#include "users/owner.h"
 #include "users/userdb.h"
 
 static const char assign[] = "=joe:joe:10:20:/home/joe:::\n"
