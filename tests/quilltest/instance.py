@@ -6,6 +6,7 @@ import signal
 import smtplib
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -172,9 +173,10 @@ class Instance:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            if kind is not None:
-                print(f"---- log of {self.me} ----\n{self.log()[-6000:]}")
+            log = self.log()[-6000:]
             shutil.rmtree(self.dir, ignore_errors=True)
+            if kind is not None:
+                print(f"---- log of {self.me} ----\n{log}", file=sys.stderr)
 
     def start(self, timeout=30):
         """`quill up`, until it says that mail is accepted."""
