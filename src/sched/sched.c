@@ -309,6 +309,8 @@ static struct job *new_job(struct msg *m)
 
 	j->msg = m;
 	j->next_of_msg = m->jobs;
+	if (m->jobs)
+		m->jobs->prev_of_msg = j;
 	m->jobs = j;
 	m->njobs++;
 	return j;
@@ -327,11 +329,12 @@ static void set_recipients(struct job *j, const uint32_t *recipients, uint32_t n
 
 static void free_job(struct sched *s, struct job *j)
 {
-	struct job **p;
-
-	for (p = &j->msg->jobs; *p != j; p = &(*p)->next_of_msg)
-		;
-	*p = j->next_of_msg;
+	if (j->prev_of_msg)
+		j->prev_of_msg->next_of_msg = j->next_of_msg;
+	else
+		j->msg->jobs = j->next_of_msg;
+	if (j->next_of_msg)
+		j->next_of_msg->prev_of_msg = j->prev_of_msg;
 	j->msg->njobs--;
 	if (j->dest)
 		dest_release(s, j->dest);

@@ -34,7 +34,7 @@ enum job_state {
 struct job {
 	struct msg *msg;
 	struct sched_dest *dest;  /* NULL: the message's envelope is not loaded and its jobs are unknown */
-	struct job *next_of_msg;
+	struct job *next_of_msg, *prev_of_msg;
 	struct job *next_ready;
 	int64_t due;
 	size_t heap_at;           /* while waiting */
