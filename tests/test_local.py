@@ -345,8 +345,9 @@ def test_memory_does_not_grow_with_the_message(home):
     with open(home.path + "/big", "wb") as f:
         f.truncate(1 << 28)
     limited = ["prlimit", "--data=8388608", *home.command()]
-    if "-fsanitize" in os.environ.get("QUILL_BUILD_FLAGS", "") or "sanitize" in program("x"):
-        pytest.skip("sanitizers need memory")
+    with open(program("qmail-local"), "rb") as f:
+        if b"__asan_init" in f.read():
+            pytest.skip("sanitizers need memory")
     with open(home.path + "/big", "rb") as f:
         p = subprocess.run(limited, stdin=f, capture_output=True, check=False, env={"PATH": "/usr/bin:/bin"})
     assert (p.returncode, p.stdout) == (0, b"did 1+0+0\n"), p.stderr

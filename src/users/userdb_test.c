@@ -34,7 +34,7 @@ static void build(int dirfd, const char *text, struct str ends)
 	struct str rest = str_of(text);
 	struct assign_line l;
 	struct cdbmaker m;
-	struct err e;
+	struct err e = { .text = "" };
 
 	assert_true(cdbmaker_start(&m, dirfd, "cdb", "cdb.tmp", 0644, &e));
 	while (assign_next(&rest, &l) == ASSIGN_LINE) {
@@ -52,7 +52,7 @@ static void build(int dirfd, const char *text, struct str ends)
 static int setup(void **state)
 {
 	static struct fixture f;
-	struct err e;
+	struct err e = { .text = "" };
 
 	strcpy(f.dir, "/tmp/userdb.XXXXXX");
 	assert_non_null(mkdtemp(f.dir));
@@ -79,7 +79,7 @@ static void found(const struct fixture *f, const char *local, const char *expect
 {
 	struct owner o = OWNER_INIT;
 	struct buf b = BUF_INIT(1000);
-	struct err e;
+	struct err e = { .text = "" };
 
 	assert_int_equal(userdb_find(&f->db, str_of(local), &o, &e), OWNER_FOUND);
 	buf_addf(&b, "%s %u %u %s [%s] [%s]", o.user, o.uid, o.gid, o.home, o.dash, o.ext);
@@ -109,7 +109,7 @@ static void malformed_records_are_trouble(void **state)
 {
 	struct fixture *f = *state;
 	struct owner o = OWNER_INIT;
-	struct err e;
+	struct err e = { .text = "" };
 
 	assert_int_equal(userdb_find(&f->db, STR("bad"), &o, &e), OWNER_DATABASE);
 	assert_int_equal(e.kind, ERR_TEMPORARY);
@@ -120,7 +120,7 @@ static void without_database_nobody_is_found(void **state)
 {
 	struct cdbfile none = CDBFILE_INIT;
 	struct owner o = OWNER_INIT;
-	struct err e;
+	struct err e = { .text = "" };
 
 	(void)state;
 	assert_int_equal(userdb_find(&none, STR("joe"), &o, &e), OWNER_NONE);
