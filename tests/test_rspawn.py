@@ -331,4 +331,6 @@ def test_resolver_that_lies(packet):
         assert r.deliver("x@h.test") == [ACCEPTED]
         # The first SIGTERM waits for the delivery that has no answer, the second does not.
         r.process.terminate()
+        time.sleep(0.3)
+        assert r.process.poll() is None
         listener.close()

@@ -133,7 +133,7 @@ static void collect_done(struct conn *c)
 static void take_waiting(struct conn *c)
 {
 	while (session_takes(&c->session, true) && !(c->jobs[0] && c->jobs[1])) {
-		struct job *j = peer_next_job(c->peer);
+		struct job *j = peer_next_job(c->peer, c->session.messages > 0 || c->jobs[0]);
 
 		if (j == NULL)
 			return;
@@ -214,6 +214,8 @@ static void progress(struct conn *c)
 	collect_done(c);
 	if (s->stage == SESSION_BROKEN)
 		end(c, CONN_CLOSED);
+	else if (c->jobs[0] == NULL && peer_has_waiting(c->peer))
+		conn_quit(c);
 	else if (c->jobs[0] == NULL && !c->idle)
 		become_idle(c);
 }

@@ -66,7 +66,7 @@ void peers_free(struct peers *all)
 			struct job *j;
 
 			all->buckets[i] = p->next;
-			while ((j = peer_next_job(p)) != NULL)
+			while ((j = peer_next_job(p, false)) != NULL)
 				job_free(j);
 			free(p);
 		}
@@ -177,13 +177,19 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 	return PEER_TAKEN;
 }
 
-struct job *peer_next_job(struct peer *p)
+struct job *peer_next_job(struct peer *p, bool used)
 {
 	struct job *j = p->first_waiting;
 
-	if (j)
-		p->first_waiting = j->next_waiting;
+	if (j == NULL || (used && j->fresh))
+		return NULL;
+	p->first_waiting = j->next_waiting;
 	return j;
+}
+
+bool peer_has_waiting(const struct peer *p)
+{
+	return p->first_waiting != NULL;
 }
 
 void peer_connected(struct peer *p)
@@ -205,12 +211,12 @@ static void serve_waiting(struct peer *p, enum conn_end how)
 	struct job *j;
 
 	if (p->first_waiting && how == CONN_CLOSED && open_connection(p, p->first_waiting)) {
-		peer_next_job(p);
+		peer_next_job(p, false);
 		return;
 	}
 	if (p->conns)
 		return;
-	while ((j = peer_next_job(p)) != NULL) {
+	while ((j = peer_next_job(p, false)) != NULL) {
 		j->deferred_by_load |= how == CONN_CLOSED;
 		job_unreachable(j);
 	}

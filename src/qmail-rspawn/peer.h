@@ -38,8 +38,9 @@ void peer_connected(struct peer *p);
 void peer_conn_idle(struct peer *p, struct conn *c);
 /* c is dead; peers_tick frees it. For the ends other than CLOSED, waiting jobs may have to go elsewhere. */
 void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end);
-/* The job that waits longest, or NULL. */
-struct job *peer_next_job(struct peer *p);
+/* Takes the job that waits longest, or NULL. One that wants a fresh connection is not for a `used` session. */
+struct job *peer_next_job(struct peer *p, bool used);
+bool peer_has_waiting(const struct peer *p);
 const char *peer_text(const struct peer *p);
 struct rspawn *peer_rspawn(const struct peer *p);
 

@@ -68,13 +68,12 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	peers_tick(r->peers);
 }
 
-static void on_hup(evutil_socket_t fd, short what, void *ctx)
+static void reload(struct rspawn *r)
 {
-	struct rspawn *r = ctx;
 	struct outsettings_ref *fresh;
 	struct err e;
 
-	(void)fd, (void)what;
+	r->fingerprint = outsettings_fingerprint();
 	fresh = load_settings(&e);
 	if (fresh == NULL) {
 		service_log("rspawn", "warning: unable to use the new control files: %s", e.text);
@@ -82,6 +81,19 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 	}
 	settings_drop(r->settings);
 	r->settings = fresh;
+}
+
+struct outsettings_ref *rspawn_settings(struct rspawn *r)
+{
+	if (outsettings_fingerprint() != r->fingerprint)
+		reload(r);
+	return r->settings;
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	reload(ctx);
 }
 
 static void on_term(evutil_socket_t fd, short what, void *ctx)
@@ -152,6 +164,7 @@ static void start(struct loop *l)
 		err_temp(&e, "unable to set up the event loop");
 		die(&e);
 	}
+	r->fingerprint = outsettings_fingerprint();
 	r->settings = load_settings(&e);
 	if (r->settings == NULL)
 		die(&e);

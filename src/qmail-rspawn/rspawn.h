@@ -23,8 +23,9 @@ struct senders;
 
 struct rspawn {
 	struct event_base *base;
-	/* Replaced as a whole on SIGHUP; conns and jobs use it only during a call, or hold a reference. */
+	/* Replaced as a whole when a file changes or on SIGHUP; conns and jobs use it only during a call, or hold a reference. */
 	struct outsettings_ref *settings;
+	uint64_t fingerprint; /* of the files that settings were read from */
 	struct dns_client *dns;
 	struct peers *peers;
 	struct senders *senders;
@@ -40,6 +41,9 @@ struct outsettings_ref {
 
 struct outsettings_ref *settings_use(struct outsettings_ref *ref);
 void settings_drop(struct outsettings_ref *ref);
+
+/* The settings for a new delivery: control files that have changed are read again first. */
+struct outsettings_ref *rspawn_settings(struct rspawn *r);
 
 /* To be called when a job has ended. */
 void rspawn_job_ended(struct rspawn *r);
