@@ -290,3 +290,22 @@ bool control_map_find_domain(const struct control_map *map, struct str domain, s
 			return true;
 	return false;
 }
+
+uint64_t control_fingerprint(const char *const *names, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char path[100];
+		struct stat st;
+
+		snprintf(path, sizeof path, "control/%s", names[i]);
+		sum = hash_u64(sum + i);
+		if (fstatat(home_dir(), path, &st, 0) == -1)
+			continue;
+		sum = hash_u64(sum + (uint64_t)st.st_ino);
+		sum = hash_u64(sum + (uint64_t)st.st_size);
+		sum = hash_u64(sum + (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec);
+	}
+	return sum;
+}

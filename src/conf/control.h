@@ -33,6 +33,12 @@ bool control_line_or(const char *name, const char *literal, struct buf *out, str
  */
 bool control_number(const char *name, uint64_t *value, struct err *e);
 
+/*
+ * A number that changes when any of the n files in control/ is made, replaced, changed or removed. Long-running
+ * programs compare it before they use what they have read, so that edits count at once, as with qmail.
+ */
+uint64_t control_fingerprint(const char *const *names, size_t n);
+
 struct control_list {
 	bool present;
 	char *text;        /* owned; items point into it */

@@ -54,3 +54,11 @@ void outsettings_free(struct outsettings *s)
 	control_map_free(&s->smtproutes);
 	ownaddresses_free(&s->own);
 }
+
+uint64_t outsettings_fingerprint(void)
+{
+	static const char *const files[] = { "me",            "helohost",          "smtproutes", "timeoutconnect",
+					     "timeoutremote", "concurrencyperhost" };
+
+	return control_fingerprint(files, sizeof files / sizeof *files);
+}

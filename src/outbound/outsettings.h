@@ -27,4 +27,7 @@ struct outsettings {
 bool outsettings_load(struct outsettings *s, struct err *e);
 void outsettings_free(struct outsettings *s);
 
+/* A number that changes when any of the files does. */
+uint64_t outsettings_fingerprint(void);
+
 #endif

@@ -136,21 +136,7 @@ void smtp_policy_free(struct smtp_policy *p)
 
 uint64_t smtp_policy_fingerprint(void)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		char path[100];
-		struct stat st;
-
-		snprintf(path, sizeof path, "control/%s", files[i]);
-		sum = hash_u64(sum + i);
-		if (fstatat(home_dir(), path, &st, 0) == -1)
-			continue;
-		sum = hash_u64(sum + (uint64_t)st.st_ino);
-		sum = hash_u64(sum + (uint64_t)st.st_size);
-		sum = hash_u64(sum + (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec);
-	}
-	return sum;
+	return control_fingerprint(files, sizeof files / sizeof *files);
 }
 
 bool smtp_policy_sender_is_bad(const struct smtp_policy *p, struct str sender, size_t at)

@@ -85,7 +85,7 @@ def take_away(what):
 
 
 def hide_proc():
-    subprocess.run(["umount", "-l", "/proc"], check=True)
+    mount("-t", "tmpfs", "tmpfs", "/proc")
 
 
 CLEAN = {"PATH": HOME + "/bin:/usr/bin:/bin"}
