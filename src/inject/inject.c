@@ -12,7 +12,7 @@
 #include "submit/submit.h"
 #include "sys/io.h"
 
-#define CHUNK 65536
+#define CHUNK 32768
 #define ARGUMENT_MAX (1u << 20)
 
 static bool too_large(struct err *e)
@@ -248,6 +248,8 @@ bool inject_run(const struct inject_request *request, struct err *e)
 	};
 	bool ok;
 
+	/* Room for an ordinary message at once: memory that does not grow is not copied. */
+	buf_room(&m.in.data, (size_t)2 * CHUNK);
 	signal(SIGPIPE, SIG_IGN);
 	if (fcntl(0, F_GETFD) == -1)
 		return unreadable(e);

@@ -38,10 +38,21 @@ int io_write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
+/*
+ * How much to ask for next: a page at first, then what doubling the buffer gives. Most files are tiny, and asking
+ * for much makes and copies memory that is never used.
+ */
+static size_t next_read_size(const struct buf *b)
+{
+	size_t want = b->cap - b->n >= 512 ? b->cap - b->n : b->n + 4096;
+
+	return b->limit - b->n < want ? b->limit - b->n : want;
+}
+
 bool io_read_rest(int fd, struct buf *b)
 {
 	for (;;) {
-		size_t want = b->limit - b->n < 65536 ? b->limit - b->n : 65536;
+		size_t want = next_read_size(b);
 		char extra, *room;
 		ssize_t r;
 
