@@ -164,7 +164,8 @@ static bool start(struct sender *s, struct err *e)
 	if (!send_config_load(s, e))
 		return err_context(e, "unable to read controls");
 	o.lifetime = (int64_t)s->config.lifetime;
-	o.key = random_hash_key();
+	s->key = random_hash_key();
+	o.key = s->key;
 	for (int c = 0; c < SCHED_CHANNELS; c++)
 		o.concurrency[c] = (uint32_t)s->config.concurrency[c];
 	s->sched = sched_new(&o);

@@ -55,6 +55,7 @@ struct sender {
 	struct send_config config;
 	struct route_tables routes;
 	struct sched *sched;
+	struct hash_key key;     /* of tables keyed by what strangers choose */
 	struct event *wake;      /* when the next job is due, or a connection is to be tried again */
 	bool exiting;            /* SIGTERM came: nothing new is started */
 	bool ready;              /* the journal has told us all it has */
@@ -89,6 +90,8 @@ void journal_link_drain(struct sender *s);
 bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *id, bool *complete);
 /* The envelope of a message is complete: announce it if it is new, make its jobs. */
 void message_loaded(struct sender *s, uint64_t id, struct job *placeholder);
+/* The address to deliver to for recipient i of the job's message, whose envelope is loaded. */
+void message_recipient(const struct sender *s, const struct job *j, uint32_t i, struct buf *out);
 /* A message the journal has, not known yet. */
 void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due);
 /* A job of m is over: forget the envelope, or the message, if nothing needs it. */

@@ -106,15 +106,16 @@ static void add_report(struct buf *out, struct str text)
 /* The recipient as the sender knows it: without what virtualdomains put in front. */
 static void add_recipient(struct buf *out, const struct sender *s, struct str address)
 {
-	struct buf routed = BUF_INIT(SIZE_MAX);
-	struct route r = route_address(&s->routes, address, &routed);
-	struct str shown = str_from(buf_str(&routed), r.prefix.n ? r.prefix.n + 1 : 0);
+	struct buf base = BUF_INIT(SIZE_MAX);
+	struct str shown;
 
+	route_base_address(&s->routes, address, &base);
+	shown = buf_str(&base);
 	buf_addc(out, '<');
 	for (size_t i = 0; i < shown.n; i++)
 		buf_addc(out, shown.p[i] == '\n' ? '_' : shown.p[i]);
 	buf_addz(out, ">:\n");
-	buf_free(&routed);
+	buf_free(&base);
 }
 
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text)

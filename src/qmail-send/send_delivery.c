@@ -202,7 +202,7 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 	if (env->flags & MESSAGE_SMTPUTF8)
 		q.flags |= DELIVERY_SMTPUTF8;
 	for (uint32_t i = 0; i < run->nrecipients; i++) {
-		route_address(&sp->s->routes, envelope_recipient(env, run->recipients[i]), &one);
+		message_recipient(sp->s, run->job, run->recipients[i], &one);
 		log_starting(run->first_number + i, run->job->msg->id, sp->channel, buf_str(&one));
 		if (i == 0)
 			route_verp_sender(envelope_sender(env), buf_str(&one), &verp);

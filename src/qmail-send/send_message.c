@@ -161,6 +161,57 @@ static bool is_verp(struct str sender)
 	return str_ends(sender, STR("-@[]")) && sender.n > 4;
 }
 
+/*
+ * What virtualdomains put in front stays with the job: SIGHUP changes where
+ * new mail goes, and must not send mail that waits to somebody else. There are
+ * as many prefixes as the control files ever had.
+ */
+static const char *keep_prefix(const struct sender *s, struct str prefix)
+{
+	static struct {
+		char **slots;
+		size_t nslots, n;
+	} kept;
+	size_t i;
+
+	if (prefix.n == 0)
+		return NULL;
+	if (2 * kept.n >= kept.nslots) {
+		char **old = kept.slots;
+		size_t n = kept.nslots;
+
+		kept.nslots = n ? 4 * n : 64;
+		kept.slots = mem_zero(kept.nslots, sizeof *kept.slots);
+		for (size_t k = 0; k < n; k++) {
+			if (old[k] == NULL)
+				continue;
+			for (i = hash_str(s->key, str_of(old[k])); kept.slots[i % kept.nslots]; i++)
+				;
+			kept.slots[i % kept.nslots] = old[k];
+		}
+		free(old);
+	}
+	for (i = hash_str(s->key, prefix); kept.slots[i % kept.nslots]; i++)
+		if (str_eq(str_of(kept.slots[i % kept.nslots]), prefix))
+			return kept.slots[i % kept.nslots];
+	kept.n++;
+	return kept.slots[i % kept.nslots] = mem_copy(prefix);
+}
+
+void message_recipient(const struct sender *s, const struct job *j, uint32_t i, struct buf *out)
+{
+	struct buf base = BUF_INIT(SIZE_MAX);
+
+	route_base_address(&s->routes, envelope_recipient(j->msg->envelope, i), &base);
+	buf_clear(out);
+	if (j->prefix) {
+		buf_addz(out, j->prefix);
+		buf_addc(out, '-');
+	}
+	buf_add(out, buf_str(&base));
+	buf_free(&base);
+}
+
 static void make_jobs(struct sender *s, struct msg *m)
 {
 	const struct envelope *env = m->envelope;
@@ -178,7 +229,7 @@ static void make_jobs(struct sender *s, struct msg *m)
 		channel = r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE;
 		destination_key(&key, channel, buf_str(&address));
 		if (channel == SCHED_LOCAL)
-			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1);
+			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->prefix = keep_prefix(s, r.prefix);
 		else
 			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n }, i, (uint32_t)address.n };
 	}

@@ -77,12 +77,8 @@ static bool find_virtual(const struct route_tables *t, struct str address, struc
 	       control_map_find(&t->virtualdomains, STR(""), prefix);
 }
 
-struct route route_address(const struct route_tables *t, struct str address, struct buf *out)
+void route_base_address(const struct route_tables *t, struct str address, struct buf *out)
 {
-	struct route r = { ROUTE_REMOTE, STR(""), false };
-	struct buf prefixed = BUF_INIT(SIZE_MAX);
-	struct str s, domain;
-
 	buf_clear(out);
 	buf_add(out, address);
 	if (str_rchr(address, '@') == address.n) {
@@ -90,6 +86,15 @@ struct route route_address(const struct route_tables *t, struct str address, str
 		buf_add(out, buf_str(&t->envnoathost));
 	}
 	apply_percenthack(t, out);
+}
+
+struct route route_address(const struct route_tables *t, struct str address, struct buf *out)
+{
+	struct route r = { ROUTE_REMOTE, STR(""), false };
+	struct buf prefixed = BUF_INIT(SIZE_MAX);
+	struct str s, domain;
+
+	route_base_address(t, address, out);
 	s = buf_str(out);
 	domain = str_from(s, str_rchr(s, '@') + 1);
 	if (control_map_find(&t->locals, domain, NULL)) {

@@ -32,6 +32,12 @@ struct route {
 };
 
 /*
+ * The address that is routed: with envnoathost where the host is missing, and percenthack applied. These two
+ * tables are never read again, so the result is the same for the life of the process.
+ */
+void route_base_address(const struct route_tables *t, struct str address, struct buf *out);
+
+/*
  * Routes `address`. *out gets the address to deliver to, with the prefix and
  * its '-' in front when there is one. Views in the result look into t.
  */

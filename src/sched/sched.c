@@ -348,7 +348,8 @@ void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due)
 	wait_until(s, new_job(m), due);
 }
 
-void sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients, uint32_t n)
+struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
+                          uint32_t n)
 {
 	struct job *j = new_job(m);
 
@@ -356,6 +357,7 @@ void sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, 
 	j->dest->users++;
 	set_recipients(j, recipients, n);
 	make_ready(s, j);
+	return j;
 }
 
 /*

@@ -36,6 +36,7 @@ struct job {
 	struct sched_dest *dest;  /* NULL: the message's envelope is not loaded and its jobs are unknown */
 	struct job *next_of_msg, *prev_of_msg;
 	struct job *next_ready;
+	const char *prefix;       /* the caller's; NULL at first */
 	int64_t due;
 	size_t heap_at;           /* while waiting */
 	uint32_t nrecipients;
@@ -82,8 +83,8 @@ void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due);
  * The recipients (indexes, copied) at one destination, to be tried at once.
  * key names the destination within its channel.
  */
-void sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
-                   uint32_t n);
+struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
+                          uint32_t n);
 
 /*
  * The next thing to do at `now`, or NULL. The job is running from now on and
