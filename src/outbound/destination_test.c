@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "outbound/destination.h"
+#include "sys/home.h"
+
+static struct outsettings settings;
+static struct destination d;
+static struct dns_answer answer;
+
+static void put_file(const char *dir, const char *name, const char *text)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/control/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int set_up(void **state)
+{
+	static char dir[] = "/tmp/destination.XXXXXX";
+	char path[200];
+	struct err e;
+
+	*state = dir;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/control", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put_file(dir, "me", "me.test\n");
+	put_file(
+	    dir, "smtproutes",
+	    "plain.test:192.0.2.1\nport.test:192.0.2.1:2525\nv6.test:[2001:db8::1]:26\nv6b.test:[IPv6:2001:db8::1]\n"
+	    "name.test:relay.test:27\n.sub.test:192.0.2.2\nmx.sub.test:\nbad.test:192.0.2.1:x\n[192.0.2.9]:192.0.2."
+	    "3\n");
+	setenv("QMAILHOME", dir, 1);
+	assert_true(home_open(&e));
+	assert_true(outsettings_load(&settings, &e));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const files[] = { "control/me", "control/smtproutes" };
+
+	assert_int_equal(chdir(*state), 0);
+	for (size_t i = 0; i < 2; i++)
+		unlink(files[i]);
+	rmdir("control");
+	rmdir(*state);
+	outsettings_free(&settings);
+	return 0;
+}
+
+static void begin(const char *host)
+{
+	destination_free(&d);
+	destination_begin(&d, &settings, str_of(host));
+}
+
+static void expect_address(size_t i, const char *want)
+{
+	char text[PEERADDRESS_TEXT_MAX];
+
+	assert_true(i < d.n);
+	peeraddress_text(&d.addresses[i], text);
+	assert_string_equal(text, want);
+}
+
+static void test_routes(void **state)
+{
+	static const struct {
+		const char *host, *address;
+		uint16_t port;
+	} rows[] = {
+		{ "plain.test", "192.0.2.1", 25 },  { "PORT.test", "192.0.2.1", 2525 },
+		{ "v6.test", "2001:db8::1", 26 },   { "v6b.test", "2001:db8::1", 25 },
+		{ "a.sub.test", "192.0.2.2", 25 },  { "a.b.sub.test", "192.0.2.2", 25 },
+		{ "[192.0.2.9]", "192.0.2.3", 25 }, { "[192.0.2.8]", "192.0.2.8", 25 },
+		{ "192.0.2.8", "192.0.2.8", 25 },   { "[IPv6:2001:db8::2]", "2001:db8::2", 25 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin(rows[i].host);
+		assert_int_equal(d.n, 1);
+		assert_int_equal(d.ask, 0);
+		assert_int_equal(d.port, rows[i].port);
+		expect_address(0, rows[i].address);
+	}
+	begin("name.test");
+	assert_true(d.ask == DNS_HOST && d.port == 27 && str_eq(d.ask_name, STR("relay.test")));
+	begin("mx.sub.test");
+	assert_true(d.ask == DNS_MAIL && str_eq(d.ask_name, STR("mx.sub.test")));
+	begin("bad.test");
+	assert_true(d.letter == 'Z' && d.n == 0);
+}
+
+static void put_a(uint16_t preference, const char *bytes)
+{
+	answer.records[answer.n++] =
+	    (struct dns_record){ .type = DNS_A, .preference = preference, .name = STR("x"), .data = { bytes, 4 } };
+}
+
+static void put_mx(uint16_t preference, const char *name)
+{
+	answer.records[answer.n++] =
+	    (struct dns_record){ .type = DNS_MX, .preference = preference, .name = str_of(name), .data = STR("") };
+}
+
+static void begin_answer(enum dns_outcome outcome)
+{
+	begin("x.test");
+	answer.n = 0;
+	answer.outcome = (uint8_t)outcome;
+	answer.why = STR("why\n");
+}
+
+static void finish(void)
+{
+	destination_answer(&d, &settings, &answer);
+}
+
+static void test_addresses_by_preference(void **state)
+{
+	(void)state;
+	begin_answer(DNS_FOUND);
+	put_a(20, "\1\1\1\1");
+	put_a(5, "\2\2\2\2");
+	put_a(65535, "\3\3\3\3");
+	put_a(0, "\4\4\4\4");
+	finish();
+	assert_int_equal(d.n, 4);
+	expect_address(0, "4.4.4.4");
+	expect_address(1, "2.2.2.2");
+	expect_address(2, "1.1.1.1");
+	expect_address(3, "3.3.3.3");
+}
+
+static void test_equal_preferences_are_shared(void **state)
+{
+	int first = 0;
+
+	(void)state;
+	for (int i = 0; i < 400; i++) {
+		begin_answer(DNS_FOUND);
+		put_a(1, "\1\1\1\1");
+		put_a(1, "\2\2\2\2");
+		finish();
+		first += d.addresses[0].bytes[0] == 1;
+	}
+	assert_in_range(first, 120, 280);
+}
+
+static void test_ourselves_and_worse_are_dropped(void **state)
+{
+	(void)state;
+	begin_answer(DNS_FOUND);
+	put_a(5, "\1\1\1\1");
+	put_a(10, "\177\0\0\1");
+	put_a(10, "\2\2\2\2");
+	put_a(20, "\3\3\3\3");
+	finish();
+	assert_int_equal(d.n, 1);
+	expect_address(0, "1.1.1.1");
+
+	begin_answer(DNS_FOUND);
+	put_mx(5, "ME.test");
+	put_a(5, "\1\1\1\1");
+	put_a(20, "\3\3\3\3");
+	finish();
+	assert_int_equal(d.letter, 'D');
+	assert_true(str_ends(buf_str(&d.text), STR("(#5.4.6)\n")));
+
+	begin("name.test");
+	answer.n = 0;
+	put_a(0, "\177\0\0\1");
+	finish();
+	assert_int_equal(d.n, 1);
+}
+
+static void test_outcomes(void **state)
+{
+	static const struct {
+		enum dns_outcome outcome;
+		char letter;
+		const char *text;
+	} rows[] = {
+		{ DNS_NO_NAME, 'D', "Sorry, I couldn't find any host named x.test. (#5.1.2)\n" },
+		{ DNS_NO_DATA, 'D', "Sorry, I couldn't find any host named x.test. (#5.1.2)\n" },
+		{ DNS_TEMPORARY, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n" },
+		{ DNS_BAD_MX, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n" },
+		{ DNS_NULL_MX, 'D', "Sorry, x.test does not accept mail: it has a null MX. (#5.1.10)\n" },
+		{ DNS_DEAD_MX, 'D', "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n" },
+		{ DNS_FOUND, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin_answer(rows[i].outcome);
+		finish();
+		assert_int_equal(d.letter, rows[i].letter);
+		assert_string_equal(buf_cstr(&d.text), rows[i].text);
+		if (rows[i].letter == 'Z' && rows[i].outcome != DNS_FOUND)
+			assert_string_equal(buf_cstr(&d.detail), "DNS: why?.\n");
+	}
+	begin("a b\x80.test");
+	destination_answer(&d, &settings, &(struct dns_answer){ .outcome = DNS_NO_NAME });
+	assert_string_equal(buf_cstr(&d.text), "Sorry, I couldn't find any host named a?b?.test. (#5.1.2)\n");
+	destination_free(&d);
+}
+
+static void test_loopback(void **state)
+{
+	static const char *const own[] = { "127.0.0.1", "127.9.9.9", "0.0.0.0", "::", "::1", "::ffff:127.0.0.1" };
+	static const char *const other[] = { "128.0.0.1", "::2", "::ffff:1.2.3.4", "1::1" };
+	struct peeraddress a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		assert_true(peeraddress_parse(str_of(own[i]), &a) && peeraddress_is_loopback(&a));
+	for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+		assert_true(peeraddress_parse(str_of(other[i]), &a) && !peeraddress_is_loopback(&a));
+	assert_false(peeraddress_parse(STR("1.2.3"), &a));
+	assert_false(peeraddress_parse(STR("[1.2.3.4"), &a));
+	assert_false(peeraddress_parse(STR(""), &a));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_addresses_by_preference),
+		cmocka_unit_test(test_equal_preferences_are_shared),
+		cmocka_unit_test(test_ourselves_and_worse_are_dropped),
+		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_loopback),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
