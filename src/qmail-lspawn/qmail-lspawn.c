@@ -7,10 +7,12 @@
  * control/processeslocal and control/memorylocal: processes of one user and
  * bytes of one process.
  */
+#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -37,12 +39,32 @@ static bool read_limits(struct program_limits *limits, bool root, struct err *e)
 	return true;
 }
 
-/* Also a machine without the account runs; then only root may send requests. */
+/*
+ * qmail-send's account; our own uid where it does not exist: then only root
+ * may send requests. Asked by a child, because the C library may load a
+ * handful of libraries to answer, which each fork of a delivery would copy.
+ */
 static uid_t find_send_uid(uid_t own)
 {
-	const struct passwd *pw = own == 0 ? getpwnam(account_name(ACCOUNT_SEND)) : NULL;
+	uid_t uid = own;
+	int ends[2];
+	pid_t child;
 
-	return pw ? pw->pw_uid : own;
+	if (own != 0 || io_pipe(ends) == -1)
+		return own;
+	child = fork();
+	if (child == 0) {
+		const struct passwd *pw = getpwnam(account_name(ACCOUNT_SEND));
+
+		_exit(pw == NULL || io_write_all(ends[1], &pw->pw_uid, sizeof pw->pw_uid) == -1);
+	}
+	close(ends[1]);
+	if (child == -1 || io_read(ends[0], &uid, sizeof uid) != (ssize_t)sizeof uid)
+		uid = own;
+	close(ends[0]);
+	while (child != -1 && waitpid(child, NULL, 0) == -1 && errno == EINTR)
+		;
+	return uid;
 }
 
 /* The signals of the loop, as a descriptor. */
