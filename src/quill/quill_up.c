@@ -28,7 +28,7 @@ struct up {
 	int log[2];          /* what the others write comes out of log[0] */
 	int signals;
 	pid_t start, smtpd;  /* 0: not running */
-	int64_t smtpd_again; /* monotonic ms */
+	int64_t start_again, smtpd_again; /* monotonic ms */
 	struct buf line;
 	bool send_ready, smtpd_ready, announced;
 	bool stopping;
@@ -115,10 +115,12 @@ static void child_ended(struct up *u, pid_t pid, int status)
 
 	if (pid == u->start) {
 		u->start = 0;
-		if (!u->stopping) {
-			fprintf(stderr, "quill: qmail-send has ended; stopping\n");
+		if (!u->stopping && !u->announced) {
+			/* It said why. */
 			u->code = code ? code : 111;
 			stop(u);
+		} else if (!u->stopping) {
+			fprintf(stderr, "quill: qmail-send has ended; starting it again\n");
 		}
 	} else if (pid == u->smtpd) {
 		u->smtpd = 0;
@@ -152,14 +154,21 @@ static void take_signals(struct up *u)
 		child_ended(u, pid, status);
 }
 
-static void restart_smtpd(struct up *u)
+/* What ended by itself after a good start is started again, once a second at most. */
+static void restart(struct up *u)
 {
 	int64_t now = clock_monotonic_ms();
 
-	if (u->stopping || u->smtpd != 0 || !u->smtpd_ready || now < u->smtpd_again)
+	if (u->stopping || !u->announced)
 		return;
-	u->smtpd = run(u, "qmail-smtpd", "-d");
-	u->smtpd_again = now + 1000;
+	if (u->start == 0 && now >= u->start_again) {
+		u->start = run(u, "qmail-start", buf_cstr(&u->defaultdelivery));
+		u->start_again = now + 1000;
+	}
+	if (u->smtpd == 0 && now >= u->smtpd_again) {
+		u->smtpd = run(u, "qmail-smtpd", "-d");
+		u->smtpd_again = now + 1000;
+	}
 }
 
 static int loop(struct up *u)
@@ -167,13 +176,13 @@ static int loop(struct up *u)
 	struct pollfd fds[2] = { { .fd = u->signals, .events = POLLIN }, { .fd = u->log[0], .events = POLLIN } };
 	int64_t limit = 0;
 
-	while (u->start > 0 || u->smtpd > 0) {
+	while (u->start > 0 || u->smtpd > 0 || !u->stopping) {
 		poll(fds, 2, 250);
 		if (fds[1].revents)
 			copy_log(u);
 		take_signals(u);
 		announce(u);
-		restart_smtpd(u);
+		restart(u);
 		if (u->stopping && limit == 0)
 			limit = clock_monotonic_ms() + STOP_MS;
 		if (u->stopping && clock_monotonic_ms() > limit) {
@@ -193,6 +202,9 @@ static int loop(struct up *u)
 			break;
 		copy_log(u);
 	}
+	/* As their subreaper we see the last of them go. */
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 	return u->code;
 }
 
@@ -223,6 +235,7 @@ int quill_up(int argc, char **argv)
 		err_sys(&e, errno, "unable to make a pipe");
 		return quill_fail(111, "%s", e.text);
 	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	u.start = run(&u, "qmail-start", buf_cstr(&u.defaultdelivery));
 	if (u.start == -1)
 		return quill_fail(111, "unable to fork: %s", errno_text(errno));
