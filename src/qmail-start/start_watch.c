@@ -25,7 +25,8 @@
 #define NAME "qmail-start"
 #define YOUNG_MS 2000        /* one that dies younger has a reason that will not go away at once */
 #define BACKOFF_MAX_MS 30000
-#define STOP_MS 20000        /* services get this long to end by themselves */
+#define STOP_MS 20000        /* the journal gets this long to let go of the queue */
+#define LEAVE_MS 1500        /* others that still finish a delivery are left to it */
 
 struct kept {
 	pid_t pid;           /* 0: not running */
@@ -100,7 +101,7 @@ static void start_service(const struct start *s, int i)
 
 static void stop_all(const struct start *s)
 {
-	int64_t limit = clock_monotonic_ms() + STOP_MS;
+	int64_t now = clock_monotonic_ms(), limit = now + STOP_MS, leave = now + LEAVE_MS;
 	int left = 0;
 
 	/* No new work comes in: the sockets close with us. */
@@ -114,7 +115,7 @@ static void stop_all(const struct start *s)
 			left++;
 		}
 	/* The next instance must not start before the journal has let go of the queue. */
-	while (left && clock_monotonic_ms() < limit) {
+	while (left && (now = clock_monotonic_ms()) < limit && (kept[SERVICE_JOURNAL].pid || now < leave)) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
 		for (int i = 0; pid > 0 && i < SERVICES; i++)
@@ -127,9 +128,8 @@ static void stop_all(const struct start *s)
 		if (pid <= 0)
 			usleep(5000);
 	}
-	for (int i = 0; i < SERVICES; i++)
-		if (kept[i].pid)
-			kill(kept[i].pid, SIGKILL);
+	if (kept[SERVICE_JOURNAL].pid)
+		kill(kept[SERVICE_JOURNAL].pid, SIGKILL);
 }
 
 /* A service has ended; false: the start as a whole has failed. */
