@@ -30,7 +30,8 @@ WARN := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wstrict-protot
 	-Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings -Wundef -Werror
 HARDEN := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
-HARDEN := -fPIE
+# Instrumented code cannot work inside a sandbox.
+HARDEN := -fPIE -DSANDBOX_NULL
 endif
 CFLAGS_ALL := -std=gnu11 -D_GNU_SOURCE -iquote src -g $(OPT) $(WARN) $(HARDEN) $(SAN) \
 	-DQMAIL_HOME='"$(HOME_DIR)"' $(CFLAGS)
@@ -76,7 +77,7 @@ define program_rule
 $(BUILD)/bin/$(1): $(call objects,$(call modules,$(1))) $(call archives,$(PROG_$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CC) $(LDFLAGS_ALL) -o $$@ $(call objects,$(call modules,$(1))) \
+	@$(CC) $(LDFLAGS_ALL) $(if $(SAN),,$(if $(filter $(1),$(STATIC)),-static-pie)) -o $$@ $(call objects,$(call modules,$(1))) \
 		-Wl,--start-group $(call archives,$(PROG_$(1))) -Wl,--end-group $(call system_libs,$(sort $(call packages,$(PROG_$(1))) $(PKG_PROG_$(1))))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
