@@ -44,7 +44,7 @@ LIB_dns := base sys wire
 LIB_resolver := base sys wire dns conf
 PKG_resolver := libunbound libevent
 # TCP listener that forks a child per connection.
-LIB_listener := base sys
+LIB_listener := base sys wire dns
 # SMTP, receiving: commands and replies without I/O, policy.
 LIB_smtpserver := base sys conf mail cdb submit
 # SMTP, sending: without I/O.

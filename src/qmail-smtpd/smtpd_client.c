@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "dns/dnsanswer.h"
+#include "listener/clientname.h"
 
 static struct str variable(const char *name, const char *otherwise)
 {
@@ -19,13 +21,11 @@ static void relay_from_environment(struct smtp_client *c)
 	c->relay_suffix = str_of(relay);
 }
 
-/*
- * The name comes from the address alone: asking DNS for every connection is a choice for the administrator, and
- * would stand here.
- */
-static struct str name_of(const struct inetaddr *peer)
+static void find_name(struct smtpd_client *c, const struct inetaddr *peer)
 {
-	return inetaddr_loopback(peer) ? STR("localhost") : STR("unknown");
+	c->name = BUF_INIT(DNS_NAME_MAX);
+	clientname_find(peer, &c->name);
+	c->client.host = buf_str(&c->name);
 }
 
 static bool peer_of(int fd, struct inetaddr *peer)
@@ -55,7 +55,7 @@ void smtpd_client_from_environment(struct smtpd_client *c, int fd)
 	inetaddr_text(&peer, c->ip);
 	c->client.ip = str_of(c->ip);
 	if (getenv("TCPREMOTEHOST") == NULL)
-		c->client.host = name_of(&peer);
+		find_name(c, &peer);
 }
 
 void smtpd_client_from_peer(struct smtpd_client *c, const struct inetaddr *peer, struct str local)
@@ -63,7 +63,7 @@ void smtpd_client_from_peer(struct smtpd_client *c, const struct inetaddr *peer,
 	*c = (struct smtpd_client){ 0 };
 	inetaddr_text(peer, c->ip);
 	c->client.ip = str_of(c->ip);
-	c->client.host = name_of(peer);
+	find_name(c, peer);
 	c->client.local = local;
 	relay_from_environment(&c->client);
 }
