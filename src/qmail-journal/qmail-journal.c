@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "qmail-journal/journal_server.h"
+#include "sandbox/sandbox.h"
 #include "sys/file.h"
 #include "sys/home.h"
 #include "sys/io.h"
@@ -25,6 +26,13 @@
 
 #define NAME "qmail-journal"
 #define QUEUE_SOCKET_FD 4
+
+static const struct sandbox_rights rights = {
+	.name = NAME,
+	.may = SANDBOX_ACCEPT | SANDBOX_THREADS,
+	.memory = 8 * SANDBOX_GIB,
+	.paths = { { "queue", SANDBOX_WRITE } },
+};
 
 static void warn(void *ctx, const char *text)
 {
@@ -149,8 +157,8 @@ static bool start(struct server *sv, struct err *e)
 	return accounts_load_names(&sv->accounts, e) &&
 	       service_start("journal", UNIXSOCK_STREAM, 0666, &sv->client_listener, e) &&
 	       service_listen_also(QUEUE_SOCKET_FD, "queue", UNIXSOCK_PACKET, 0600, &sv->manager_listener, e) &&
-	       open_queue(sv, &queue, e) && lock_queue(queue, e) && journal_open(queue, &o, &sv->journal, e) &&
-	       bodies_start(sv, e);
+	       open_queue(sv, &queue, e) && lock_queue(queue, e) && sandbox_enter(&rights, e) &&
+	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e);
 }
 
 static void run(struct server *sv)

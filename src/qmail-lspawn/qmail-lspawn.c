@@ -19,11 +19,15 @@
 #include "conf/control.h"
 #include "local/leftover.h"
 #include "qmail-lspawn/lspawn.h"
+#include "sandbox/sandbox.h"
 #include "sys/home.h"
 #include "sys/io.h"
 #include "sys/service.h"
 
 #define NAME "qmail-lspawn"
+
+/* Its children become users and run what those like. */
+static const struct sandbox_rights rights = { .name = NAME, .may = SANDBOX_PROGRAMS };
 
 static bool read_limits(struct program_limits *limits, bool root, struct err *e)
 {
@@ -92,7 +96,7 @@ static bool start(struct lspawn *l, struct err *e)
 	l->send_uid = find_send_uid(l->uid);
 	/* Whoever connects is asked for his uid, see lspawn_loop. */
 	if (!service_start("lspawn", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &l->listenfd, e) ||
-	    !read_limits(&l->limits, l->root, e))
+	    !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
 		return false;
 	buf_addf(&alias, "%s/alias", home_path());
 	l->own_alias = mem_copy(buf_str(&alias));

@@ -14,8 +14,18 @@
 
 #include "qmail-resolve/asker.h"
 #include "resolver/lookup.h"
+#include "sandbox/sandbox.h"
 #include "sys/io.h"
 #include "sys/service.h"
+
+static const struct sandbox_rights rights = {
+	.name = "resolve",
+	.may = SANDBOX_ACCEPT | SANDBOX_INTERNET,
+	.memory = 1 * SANDBOX_GIB,
+	/* resolv.conf is replaced by renaming, so that its directory counts; it is often a link. */
+	.paths = { { "control", SANDBOX_READ }, { "/etc", SANDBOX_READ }, { "/run/systemd/resolve", SANDBOX_READ },
+	           { "/run/resolvconf", SANDBOX_READ }, { "/usr/share/dns", SANDBOX_READ } },
+};
 
 static void log_line(const char *text)
 {
@@ -68,6 +78,8 @@ int main(void)
 		err_temp(&e, "unable to set up the event loop");
 		die(&e);
 	}
+	if (!sandbox_enter(&rights, &e))
+		die(&e);
 	if (!lookups_new(base, log_line, &lookups, &e))
 		die(&e);
 	askers = askers_new(base, listenfd, lookups);

@@ -16,12 +16,21 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "qmail-rspawn/job.h"
 #include "qmail-rspawn/peer.h"
 #include "qmail-rspawn/sender.h"
+#include "sandbox/sandbox.h"
 #include "sys/io.h"
 #include "sys/service.h"
 
 #define STOP_SECONDS 20
+
+static const struct sandbox_rights rights = {
+	.name = "rspawn",
+	.may = SANDBOX_ACCEPT | SANDBOX_UNIX | SANDBOX_INTERNET | SANDBOX_INTERFACES,
+	.memory = 4 * SANDBOX_GIB,
+	.paths = { { "control", SANDBOX_READ } },
+};
 
 struct loop {
 	struct rspawn r;
@@ -55,7 +64,7 @@ static struct outsettings_ref *load_settings(struct err *e)
 
 void rspawn_job_ended(struct rspawn *r)
 {
-	if (--r->jobs == 0 && r->stopping)
+	if (r->first_job == NULL && r->stopping)
 		event_base_loopbreak(r->base);
 }
 
@@ -102,7 +111,7 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 	struct timeval patience = { STOP_SECONDS, 0 };
 
 	(void)fd, (void)what;
-	if (r->stopping || r->jobs == 0) {
+	if (r->stopping || r->first_job == NULL) {
 		event_base_loopbreak(r->base);
 		return;
 	}
@@ -165,6 +174,8 @@ static void start(struct loop *l)
 		die(&e);
 	}
 	r->fingerprint = outsettings_fingerprint();
+	if (!sandbox_enter(&rights, &e))
+		die(&e);
 	r->settings = load_settings(&e);
 	if (r->settings == NULL)
 		die(&e);
@@ -189,6 +200,9 @@ int main(void)
 	start(&l);
 	event_base_dispatch(l.r.base);
 	peers_free(l.r.peers);
+	/* What is left waits for the DNS. */
+	while (l.r.first_job)
+		job_free(l.r.first_job);
 	dns_client_free(l.r.dns);
 	senders_free(l.r.senders);
 	settings_drop(l.r.settings);

@@ -16,12 +16,21 @@
 #include <unistd.h>
 
 #include "qmail-send/send.h"
+#include "sandbox/sandbox.h"
 #include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/random.h"
 #include "wire/startlink.h"
 
 #define CONNECT_SECONDS 10 /* the other processes have started by then, or have failed */
+
+static const struct sandbox_rights rights = {
+	.name = "qmail-send",
+	/* A child writes and submits each bounce. */
+	.may = SANDBOX_UNIX | SANDBOX_FORK | SANDBOX_QUEUE_PROGRAM,
+	.memory = 8 * SANDBOX_GIB,
+	.paths = { { "control", SANDBOX_READ } },
+};
 
 static void start_job(struct sender *s, struct job *j)
 {
@@ -172,7 +181,7 @@ static bool start(struct sender *s, struct err *e)
 	s->loop = event_base_new();
 	s->wake = evtimer_new(s->loop, on_wake, s);
 	s->next_delivery = 1;
-	return connect_all(s, e);
+	return sandbox_enter(&rights, e) && connect_all(s, e);
 }
 
 static void run(struct sender *s)

@@ -19,10 +19,18 @@
 #include "qmail-smtpd/smtpd_client.h"
 #include "qmail-smtpd/smtpd_daemon.h"
 #include "qmail-smtpd/smtpd_serve.h"
+#include "sandbox/sandbox.h"
 #include "sys/home.h"
 #include "sys/io.h"
 
 #define UNABLE "421 unable to read controls (#4.3.0)\r\n"
+
+/* Of a single session. */
+static const struct sandbox_rights rights = {
+	.may = SANDBOX_UNIX | SANDBOX_INTERFACES | SANDBOX_QUEUE_PROGRAM,
+	.memory = 512 * SANDBOX_MIB,
+	.paths = { { "control", SANDBOX_READ } },
+};
 
 /* Only sockets can; a pipe is waited for with poll. */
 static bool set_socket_timeouts(uint64_t seconds)
@@ -44,7 +52,7 @@ static int one_session(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	smtpd_client_from_environment(&client, 0);
-	if (!home_enter(&e) || !smtp_policy_load(&policy, &e)) {
+	if (!home_enter(&e) || !smtp_policy_load(&policy, &e) || !sandbox_enter(&rights, &e)) {
 		io_write_all(1, UNABLE, sizeof UNABLE - 1);
 		return 1;
 	}

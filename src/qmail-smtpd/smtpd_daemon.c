@@ -6,12 +6,20 @@
 #include "listener/listener.h"
 #include "qmail-smtpd/smtpd_client.h"
 #include "qmail-smtpd/smtpd_serve.h"
+#include "sandbox/sandbox.h"
 #include "sys/accounts.h"
 #include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/service.h"
 
 #define NAME "qmail-smtpd"
+
+static const struct sandbox_rights rights = {
+	.name = NAME,
+	.may = SANDBOX_ACCEPT | SANDBOX_UNIX | SANDBOX_FORK | SANDBOX_INTERFACES | SANDBOX_QUEUE_PROGRAM,
+	.memory = 512 * SANDBOX_MIB,
+	.paths = { { "control", SANDBOX_READ } },
+};
 
 struct daemon {
 	struct smtp_policy policy;
@@ -160,7 +168,7 @@ bool smtpd_daemon(const struct str *addresses, size_t n, struct err *e)
 	};
 	d.export = queue != NULL && *queue != 0;
 	ok = home_enter(e) && load(&d, &d.policy, e) && limits(&d, e) && bind_all(&d, addresses, n, &bound, e) &&
-	     give_up_root(e);
+	     give_up_root(e) && sandbox_enter(&rights, e);
 	if (ok) {
 		d.config.io_timeout = (unsigned)d.policy.timeout;
 		announce(buf_str(&bound));
