@@ -5,14 +5,15 @@
 #
 # --check   print what is missing, install nothing; exit 1 when something is
 #
-# Nothing is started: a temporary policy-rc.d forbids it while packages are
-# being installed. Without root the one command to type is printed instead.
+# Nothing is started, now or at the next boot: a temporary policy-rc.d forbids
+# it while packages are being installed, and the peers that tests start
+# themselves (nsd) are disabled as services. Without root the one command to type is printed instead.
 set -u
 
 build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
 demo="python3"
-test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps"
+test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace"
 
 check=
@@ -66,6 +67,10 @@ log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
 if apt-get update -qq >"$log" 2>&1 &&
 	apt-get install -y -qq --no-install-recommends $missing >>"$log" 2>&1; then
+	case " $missing " in *" nsd "*)
+		! command -v deb-systemd-helper >/dev/null || deb-systemd-helper disable nsd.service >/dev/null 2>&1
+		! command -v update-rc.d >/dev/null || update-rc.d nsd disable >/dev/null 2>&1 ;;
+	esac
 	rm -f "$log"
 	exit 0
 fi

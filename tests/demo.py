@@ -106,7 +106,7 @@ def main():
         title("Nothing is left in the queue")
         indent(here.run(BIN + "/quill", "queue", here.home, check=False).stdout.decode() or "(empty)\n")
     title(f"All mail arrived, in {time.monotonic() - started:.1f} s; both systems are stopped and removed.")
-    short = os.path.relpath(BIN)
+    short = os.path.relpath(os.environ.get("QUILL_BIN", BIN))
     print(f"""
 Make one of your own:
   {short}/quill init /tmp/mail --me mail.example --smtp 127.0.0.1:2525
