@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "journal/journal_internal.h"
 #include "sys/file.h"
@@ -54,7 +53,7 @@ bool journal_open(int queuedir, const struct journal_options *o, struct journal 
 	j->queuedir = queuedir;
 	j->dir = j->bodydir = -1;
 	j->next_id = 1;
-	j->stage = BUF_INIT(SIZE_MAX);
+	j->stage = j->unsynced = BUF_INIT(SIZE_MAX);
 	if (j->o.segment_size == 0)
 		j->o.segment_size = JOURNAL_SEGMENT_DEFAULT;
 	if (j->o.segment_size < JOURNAL_SEGMENT_MIN)
@@ -71,15 +70,19 @@ bool journal_open(int queuedir, const struct journal_options *o, struct journal 
 void journal_close(struct journal *j)
 {
 	struct err ignored;
+	bool durable = !journal_dirty(j);
 
-	if (j->dir != -1 && !j->o.read_only && journal_dirty(j))
-		journal_commit(j, true, &ignored);
-	if (j->current && !j->o.read_only)
+	if (j->dir != -1 && !j->o.read_only && !durable)
+		durable = journal_commit(j, true, &ignored);
+	if (j->current && !j->o.read_only && durable)
 		file_truncate(j->current->fd, j->used);
 	segment_list_free(&j->segments);
 	index_free(&j->index);
 	buf_free(&j->stage);
+	buf_free(&j->unsynced);
 	free(j->staged);
+	free(j->unsynced_items);
+	free(j->moving.ids);
 	free(j->dead_bodies);
 	if (j->dir != -1)
 		file_close(j->dir);
@@ -130,11 +133,11 @@ bool journal_done(const struct journal *j, uint64_t id, uint32_t recipient)
 void journal_stats(const struct journal *j, struct journal_stats *s)
 {
 	*s = (struct journal_stats){ .live = j->index.n,
-		                     .live_bytes = j->live_bytes,
-		                     .segments = j->segments.n,
-		                     .accepted = j->accepted,
-		                     .corrupt = j->corrupt,
-		                     .refusing = !j->spare };
+				     .live_bytes = j->live_bytes,
+				     .segments = j->segments.n,
+				     .accepted = j->accepted,
+				     .corrupt = j->corrupt,
+				     .refusing = !j->spare };
 }
 
 /* ---- what happens to live messages ---------------------------------------- */
@@ -142,12 +145,14 @@ void journal_stats(const struct journal *j, struct journal_stats *s)
 void journal_count_entry(struct journal *j, struct entry *x)
 {
 	x->segment->live++;
+	x->segment->live_bytes += record_size(x->meta_length, x->content_length);
 	j->live_bytes += record_size(x->meta_length, x->content_length);
 }
 
-static void uncount_entry(struct journal *j, struct entry *x)
+void journal_uncount_entry(struct journal *j, struct entry *x)
 {
 	x->segment->live--;
+	x->segment->live_bytes -= record_size(x->meta_length, x->content_length);
 	j->live_bytes -= record_size(x->meta_length, x->content_length);
 }
 
@@ -162,7 +167,7 @@ static void body_is_dead(struct journal *j, uint64_t id)
 
 void journal_forget(struct journal *j, struct entry *x)
 {
-	uncount_entry(j, x);
+	journal_uncount_entry(j, x);
 	index_remove(&j->index, x);
 }
 
@@ -196,23 +201,24 @@ void stage_end(struct journal *j, struct staged *s, size_t meta_end)
 bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_message *m, struct err *e)
 {
 	struct message_meta meta = { .birth = m->birth,
-		                     .uid = m->uid,
-		                     .pid = m->pid,
-		                     .has_body = m->has_body,
-		                     .body_size = m->body_size,
-		                     .sender = m->sender,
-		                     .attributes = m->attributes,
-		                     .nrecipients = m->nrecipients,
-		                     .recipients = m->recipients };
+				     .uid = m->uid,
+				     .pid = m->pid,
+				     .has_body = m->has_body,
+				     .body_size = m->body_size,
+				     .sender = m->sender,
+				     .attributes = m->attributes,
+				     .nrecipients = m->nrecipients,
+				     .recipients = m->recipients };
 	uint64_t content = m->has_body ? 0 : (uint64_t)m->head.n + m->content.n;
 	struct staged *s;
 	struct entry *x;
 	size_t meta_end;
 
-	/* Half a segment leaves room for what happens to the message when it is moved. */
-	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + content > j->o.segment_size / 2)
+	/* The rest of a segment is for what happens to it: done marks and notes move along with the message. */
+	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + 9 * (uint64_t)m->nrecipients + content + 512 >
+	    (uint64_t)j->o.segment_size / 8 * 5)
 		return err_perm(e, "the message does not fit in a journal segment of %lu bytes",
-		                (unsigned long)j->o.segment_size);
+				(unsigned long)j->o.segment_size);
 	if (!journal_has_room(j))
 		return err_temp(e, "the disk of the queue is full");
 	s = stage_begin(j, RECORD_MESSAGE, id);
@@ -247,7 +253,7 @@ void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bo
 	s->is_note = failed;
 	wire_put_u32(&j->stage, recipient);
 	wire_put_u8(&j->stage, failed);
-	wire_put_str(&j->stage, failed ? text : STR(""));
+	wire_put_str(&j->stage, failed ? str_head(text, JOURNAL_NOTE_MAX) : STR(""));
 	stage_end(j, s, j->stage.n);
 }
 
@@ -276,232 +282,6 @@ void journal_stage_end(struct journal *j, uint64_t id)
 	journal_forget(j, x);
 	s = stage_begin(j, RECORD_END, id);
 	stage_end(j, s, j->stage.n);
-}
-
-/* ---- committing -------------------------------------------------------------- */
-
-/* The header goes into the stage once the place on disk is known. */
-static void finish_header(struct journal *j, const struct staged *s, uint32_t offset)
-{
-	char *at = j->stage.p + s->at, *meta = at + RECORD_HEADER;
-	struct record r = { .type = s->type,
-		            .id = s->id,
-		            .segment = j->current->number,
-		            .offset = offset,
-		            .synced = j->synced,
-		            .meta_length = s->meta_length,
-		            .content_length = s->content_length,
-		            .meta_crc = crc32c(0, meta, s->meta_length),
-		            .content_crc = crc32c(0, meta + s->meta_length, s->content_length) };
-
-	record_put_header(at, &r);
-}
-
-/* Nothing more is written to the current segment. */
-static void close_current(struct journal *j)
-{
-	if (j->current == NULL)
-		return;
-	j->current->used = j->used;
-	j->current = NULL;
-	j->dirty = false;
-}
-
-static bool sync_current(struct journal *j, struct err *e)
-{
-	if (!j->dirty)
-		return true;
-	if (file_sync_data(j->current->fd) == -1) {
-		/* The kernel may have dropped the pages; a second attempt would lie. */
-		err_sys(e, errno, "unable to sync the journal");
-		close_current(j);
-		return false;
-	}
-	j->synced = j->used;
-	j->dirty = false;
-	return true;
-}
-
-/* Syncs and closes the current segment and starts the next. */
-static bool roll(struct journal *j, struct err *e)
-{
-	uint64_t number = j->segments.n ? j->segments.items[j->segments.n - 1]->number + 1 : 1;
-	struct segment *old = j->current;
-	int fd;
-
-	if (!sync_current(j, e))
-		return false;
-	fd = segment_create(j->dir, number, j->o.segment_size, j->next_id, &j->spare);
-	if (fd == -1)
-		return err_sys(e, errno, "unable to make a journal segment");
-	close_current(j);
-	if (old)
-		file_truncate(old->fd, old->used);
-	j->current = segment_append(&j->segments, number, fd);
-	j->used = j->synced = RECORD_HEADER;
-	j->spare = segment_make_spare(j->dir, j->o.segment_size);
-	if (!j->spare)
-		journal_warn(j, "the disk is nearly full; new mail is refused until there is room");
-	return true;
-}
-
-/* Writes as many of the staged records from `first` as fit in the current segment; sets *next. */
-static bool write_run(struct journal *j, size_t first, size_t *next, struct err *e)
-{
-	uint32_t offset = j->used;
-	size_t i, start = j->staged[first].at, bytes = 0;
-
-	for (i = first; i < j->nstaged; i++) {
-		struct staged *s = &j->staged[i];
-		uint64_t size = record_size(s->meta_length, s->content_length);
-
-		if (offset + size > j->o.segment_size)
-			break;
-		finish_header(j, s, offset);
-		s->segment = j->current;
-		s->offset = offset;
-		offset += (uint32_t)size;
-		bytes += size;
-	}
-	*next = i;
-	if (bytes == 0)
-		return true;
-	if (file_write_at(j->current->fd, j->stage.p + start, bytes, j->used) == -1) {
-		err_sys(e, errno, "unable to write to the journal");
-		close_current(j);
-		return false;
-	}
-	j->used = offset;
-	j->dirty = true;
-	return true;
-}
-
-static bool write_staged(struct journal *j, struct err *e)
-{
-	size_t i = 0;
-
-	while (i < j->nstaged) {
-		size_t before = i;
-
-		if (j->current == NULL && !roll(j, e))
-			return false;
-		if (!write_run(j, i, &i, e))
-			return false;
-		if (i == before && !roll(j, e))
-			return false;
-	}
-	return true;
-}
-
-static void apply_moved(struct journal *j, const struct staged *s)
-{
-	struct entry *x = index_find(&j->index, s->id);
-
-	if (x == NULL)
-		return;
-	uncount_entry(j, x);
-	x->segment = s->segment;
-	x->offset = s->offset;
-	x->meta_length = s->meta_length;
-	x->content_length = s->content_length;
-	journal_count_entry(j, x);
-	x->meta_notes = s->has_notes;
-	/* Notes staged after the move are in the list behind those that moved along. */
-	if (x->state && s->moved_notes) {
-		x->state->nnotes -= s->moved_notes;
-		memmove(x->state->notes, x->state->notes + s->moved_notes,
-		        x->state->nnotes * sizeof *x->state->notes);
-	}
-}
-
-/* The staged records are on disk: they take effect. */
-static void apply(struct journal *j)
-{
-	for (size_t i = 0; i < j->nstaged; i++) {
-		struct staged *s = &j->staged[i];
-		struct entry *x;
-
-		switch (s->type) {
-		case RECORD_MESSAGE:
-			s->entry->segment = s->segment;
-			s->entry->offset = s->offset;
-			index_add(&j->index, s->entry);
-			journal_count_entry(j, s->entry);
-			j->accepted++;
-			break;
-		case RECORD_RESULT:
-			x = s->is_note ? index_find(&j->index, s->id) : NULL;
-			if (x)
-				entry_add_note(x, (struct note){ s->segment, s->offset, s->recipient });
-			break;
-		case RECORD_MOVED:
-			apply_moved(j, s);
-			break;
-		default:
-			break;
-		}
-	}
-	j->nstaged = 0;
-	buf_clear(&j->stage);
-	/* One very large batch should not keep its memory for ever. */
-	if (j->stage.cap > 4 * JOURNAL_INLINE_MAX)
-		buf_free(&j->stage);
-}
-
-/* After a failure: staged messages never were; what happened to others is kept for the next attempt. */
-static void drop_staged_messages(struct journal *j)
-{
-	struct buf kept = BUF_INIT(SIZE_MAX);
-	size_t n = 0;
-
-	for (size_t i = 0; i < j->nstaged; i++) {
-		struct staged s = j->staged[i];
-
-		if (s.type == RECORD_MESSAGE) {
-			free(s.entry);
-			continue;
-		}
-		if (s.type == RECORD_MOVED)
-			continue;
-		size_t size = (size_t)record_size(s.meta_length, s.content_length), at = kept.n;
-
-		buf_add(&kept, (struct str){ j->stage.p + s.at, size });
-		s.at = at;
-		j->staged[n++] = s;
-	}
-	j->nstaged = n;
-	buf_free(&j->stage);
-	j->stage = kept;
-}
-
-static bool sync_needed(const struct journal *j)
-{
-	for (size_t i = 0; i < j->nstaged; i++)
-		if (j->staged[i].type == RECORD_MESSAGE || j->staged[i].type == RECORD_MOVED)
-			return true;
-	return false;
-}
-
-static void remove_dead_bodies(struct journal *j)
-{
-	for (size_t i = 0; i < j->ndead; i++)
-		journal_body_discard(j, j->dead_bodies[i]);
-	j->ndead = 0;
-}
-
-bool journal_commit(struct journal *j, bool sync, struct err *e)
-{
-	bool must_sync = sync || sync_needed(j);
-
-	if (!write_staged(j, e) || (must_sync && !sync_current(j, e))) {
-		drop_staged_messages(j);
-		return false;
-	}
-	apply(j);
-	/* The ENDs are durable: now no message needs these files. */
-	if (must_sync && !j->dirty)
-		remove_dead_bodies(j);
-	return true;
 }
 
 /* ---- bodies --------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #define JOURNAL_SEGMENT_DEFAULT (64u << 20)
 #define JOURNAL_SEGMENT_MIN (64u << 10)
 #define JOURNAL_INLINE_MAX (1u << 20)
+#define JOURNAL_NOTE_MAX (32u << 10) /* longer texts of failures are cut */
 
 struct journal;
 
@@ -42,14 +43,14 @@ void journal_close(struct journal *j);
 /* A message as it is staged. Strings are copied by journal_stage_message. */
 struct journal_message {
 	int64_t birth;
-	uint32_t uid, pid;       /* who submitted it, from the kernel */
+	uint32_t uid, pid; /* who submitted it, from the kernel */
 	struct str sender;
-	struct str attributes;   /* encoded: repeated u8 which, str value */
-	struct str recipients;   /* encoded: repeated str address, str attributes */
+	struct str attributes; /* encoded: repeated u8 which, str value */
+	struct str recipients; /* encoded: repeated str address, str attributes */
 	uint32_t nrecipients;
-	struct str head;         /* the Received line; comes before content */
-	struct str content;      /* everything, unless has_body */
-	bool has_body;           /* the content is in the body file of this id (head included) */
+	struct str head;    /* the Received line; comes before content */
+	struct str content; /* everything, unless has_body */
+	bool has_body;      /* the content is in the body file of this id (head included) */
 	uint64_t body_size;
 };
 
@@ -79,8 +80,9 @@ void journal_stage_end(struct journal *j, uint64_t id);
 /*
  * Writes what is staged; with sync, also makes everything written so far
  * durable. Staged messages exist from a successful synced commit on; after
- * false none of the staged messages exists (results stay in effect in memory
- * and are written again later), and the segment is not written to any more.
+ * false none of the staged messages exists, or ever will once a later commit
+ * has synced, results stay in effect and are written again by it, and the
+ * segment is not written to any more.
  */
 bool journal_commit(struct journal *j, bool sync, struct err *e);
 
@@ -112,15 +114,15 @@ struct journal_envelope {
 	uint64_t id;
 	int64_t birth;
 	uint32_t uid, pid;
-	uint64_t size;         /* bytes of content */
+	uint64_t size; /* bytes of content */
 	struct str sender;
 	struct str attributes; /* encoded as above */
 	struct str recipients;
 	uint32_t nrecipients;
 	bool has_body;
-	bool failed;           /* has notes */
-	struct str content;    /* the whole content, unless has_body */
-	struct buf storage;    /* what the strings look into; free with buf_free */
+	bool failed;        /* has notes */
+	struct str content; /* the whole content, unless has_body */
+	struct buf storage; /* what the strings look into; free with buf_free */
 };
 
 /* False: no such message, or it cannot be read (it is set aside; e says so). */
@@ -132,8 +134,8 @@ bool journal_done(const struct journal *j, uint64_t id, uint32_t recipient);
 int journal_open_body(const struct journal *j, uint64_t id);
 
 /* Calls each() for every note of the message, in the order of the failures. */
-bool journal_each_note(struct journal *j, uint64_t id,
-                       void (*each)(void *ctx, uint32_t recipient, struct str text), void *ctx, struct err *e);
+bool journal_each_note(struct journal *j, uint64_t id, void (*each)(void *ctx, uint32_t recipient, struct str text),
+		       void *ctx, struct err *e);
 
 /*
  * Background work: moves live messages out of the oldest segment when enough

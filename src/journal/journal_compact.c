@@ -16,111 +16,177 @@
 
 #define MOVE_BYTES (1u << 20) /* moved at one call */
 
-static void remove_oldest(struct journal *j)
+/* False: its file is still there, and none that is younger may go before it does. */
+static bool remove_oldest(struct journal *j)
 {
+	struct segment *s = j->segments.items[0];
 	char name[32];
 
-	segment_name(name, j->segments.items[0]->number);
-	if (file_unlink(j->dir, name) == -1 && errno != ENOENT)
+	segment_name(name, s->file);
+	if (s->unreadable) {
+		if (!journal_set_file_aside(j, name, "some of it could not be read"))
+			return false;
+	} else if ((file_unlink(j->dir, name) == -1 && errno != ENOENT) || file_sync_dir(j->dir) == -1) {
+		/* A power cut must not bring a segment back whose END records are gone. */
 		journal_warn(j, "unable to remove queue/journal/%s: %s", name, errno_text(errno));
+		return false;
+	}
+	if (j->moving.from == s)
+		j->moving.from = NULL;
 	segment_drop_oldest(&j->segments);
+	return true;
 }
 
-/* Are there at least as many dead bytes as live ones, beyond what a quiet queue has anyway? */
+/* The last one stays even if it is not written to any more: it holds the highest numbers. */
+static bool oldest_is_dead(const struct journal *j)
+{
+	return j->segments.n > 1 && j->segments.items[0]->live == 0;
+}
+
+/* Are there more dead bytes than live ones, beyond what a quiet queue has anyway? On a full disk less will do. */
 static bool worth_moving(const struct journal *j)
 {
+	const struct segment *oldest = j->segments.items[0];
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < j->segments.n; i++)
 		total += j->segments.items[i] == j->current ? j->used : j->segments.items[i]->used;
-	return total > 2 * j->live_bytes + 2 * (uint64_t)j->o.segment_size;
+	return total > 2 * j->live_bytes + 2 * (uint64_t)j->o.segment_size ||
+	       (!j->spare && oldest->used > 2 * oldest->live_bytes);
 }
 
+/* Moving needs room of its own, and leaves as much for what happens to messages meanwhile. */
+static bool room_to_move(const struct journal *j)
+{
+	return j->spare || (j->current && 2 * j->segments.items[0]->live_bytes < (uint64_t)j->current->size - j->used);
+}
+
+struct moved_notes {
+	struct buf bytes;
+	size_t room; /* for texts */
+};
+
+/* Thousands of long texts would not fit in a segment: the later ones are cut. */
 static void add_note(void *ctx, uint32_t recipient, struct str text)
 {
-	struct buf *notes = ctx;
+	struct moved_notes *n = ctx;
 
-	wire_put_u32(notes, recipient);
-	wire_put_str(notes, text);
+	text = str_head(text, n->room);
+	n->room -= text.n;
+	wire_put_u32(&n->bytes, recipient);
+	wire_put_str(&n->bytes, text);
 }
 
-/* Stages a copy of x with everything that happened to it. */
-static void stage_move(struct journal *j, struct entry *x)
+static void stage_copy(struct journal *j, const struct entry *x, struct message_meta *m, struct str content)
 {
-	struct buf record = BUF_INIT(SIZE_MAX), notes = BUF_INIT(SIZE_MAX);
-	uint64_t id = x->id;
+	struct moved_notes notes = { .bytes = BUF_INIT(SIZE_MAX), .room = j->o.segment_size / 4 };
+	uint32_t later = x->state ? x->state->nnotes : 0;
+	struct staged *s;
+	size_t meta_end;
+
+	journal_notes_of(j, x, m, add_note, &notes);
+	if (x->state && x->state->done)
+		m->done = (struct str){ (char *)x->state->done, (x->nrecipients + 7) / 8 };
+	m->due = x->due;
+	m->nnotes += later;
+	m->notes = buf_str(&notes.bytes);
+	s = stage_begin(j, RECORD_MOVED, x->id);
+	s->has_notes = m->nnotes != 0;
+	s->moved_notes = later;
+	message_meta_put(&j->stage, m);
+	meta_end = j->stage.n;
+	buf_add(&j->stage, content);
+	stage_end(j, s, meta_end);
+	buf_free(&notes.bytes);
+}
+
+/* Stages a copy of x with everything that happened to it; its size in bytes, or 0. */
+static uint64_t stage_move(struct journal *j, struct entry *x)
+{
+	uint64_t size = record_size(x->meta_length, x->content_length);
+	struct buf record = BUF_INIT(SIZE_MAX);
 	struct message_meta m;
 	struct record r;
-	struct staged *s;
 	struct err e;
-	size_t meta_end, nnotes = 0;
+	bool ok = journal_load(j, x, &record, &r, &e);
 
-	if (!journal_load(j, x, &record, &r, &e))
-		return;
-	if (!message_meta_get((struct str){ record.p + RECORD_HEADER, r.meta_length }, &m) ||
-	    !journal_each_note(j, id, add_note, &notes, &e)) {
-		buf_free(&record);
-		buf_free(&notes);
-		return;
-	}
-	if (x->state) {
-		nnotes = x->state->nnotes;
-		if (x->state->done)
-			m.done = (struct str){ (char *)x->state->done, (x->nrecipients + 7) / 8 };
-	}
-	m.due = x->due;
-	m.nnotes += (uint32_t)nnotes;
-	m.notes = buf_str(&notes);
-	s = stage_begin(j, RECORD_MOVED, id);
-	s->has_notes = m.nnotes != 0;
-	s->moved_notes = (uint32_t)nnotes;
-	message_meta_put(&j->stage, &m);
-	meta_end = j->stage.n;
-	buf_add(&j->stage, (struct str){ record.p + RECORD_HEADER + r.meta_length, r.content_length });
-	stage_end(j, s, meta_end);
+	if (ok && message_meta_get((struct str){ record.p + RECORD_HEADER, r.meta_length }, &m))
+		stage_copy(j, x, &m, (struct str){ record.p + RECORD_HEADER + r.meta_length, r.content_length });
+	else
+		size = 0;
 	buf_free(&record);
-	buf_free(&notes);
+	return size;
 }
 
-/* Moves up to MOVE_BYTES of live messages out of the oldest segment. */
-static bool move_some(struct journal *j)
-{
-	struct segment *oldest = j->segments.items[0];
-	uint64_t *ids = mem_array(NULL, oldest->live ? oldest->live : 1, sizeof *ids);
-	size_t n = 0;
-	uint64_t bytes = 0;
-	struct err e;
-	bool ok;
+struct place {
+	uint32_t offset;
+	uint64_t id;
+};
 
-	for (size_t i = 0; i < j->index.nslots && bytes < MOVE_BYTES; i++) {
+static int by_offset(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Lists what has to be moved out of the oldest segment: one walk over the index for a whole segment. */
+static void begin_moving(struct journal *j)
+{
+	const struct segment *oldest = j->segments.items[0];
+	struct place *places = mem_array(NULL, oldest->live + 1, sizeof *places);
+	struct moving *m = &j->moving;
+
+	m->from = oldest;
+	m->n = m->at = 0;
+	for (size_t i = 0; i < j->index.nslots && m->n < oldest->live; i++) {
 		const struct entry *x = j->index.slots[i];
 
-		if (x && x->segment == oldest) {
-			ids[n++] = x->id;
-			bytes += record_size(x->meta_length, x->content_length);
-		}
+		if (x && x->segment == oldest)
+			places[m->n++] = (struct place){ x->offset, x->id };
 	}
-	for (size_t i = 0; i < n; i++)
-		stage_move(j, index_find(&j->index, ids[i]));
-	free(ids);
-	ok = journal_commit(j, true, &e);
-	if (!ok)
+	qsort(places, m->n, sizeof *places, by_offset);
+	m->ids = mem_array(m->ids, m->n + 1, sizeof *m->ids);
+	for (size_t i = 0; i < m->n; i++)
+		m->ids[i] = places[i].id;
+	free(places);
+}
+
+/* Moves up to MOVE_BYTES of live messages out of the oldest segment; false: nothing more can be done now. */
+static bool move_some(struct journal *j)
+{
+	struct moving *m = &j->moving;
+	uint64_t bytes = 0;
+	struct err e = { 0 };
+
+	/* A copy holds what happened so far, so that has to be written before it. */
+	if (j->nstaged && !journal_commit(j, false, &e))
+		return false;
+	if (m->from != j->segments.items[0])
+		begin_moving(j);
+	while (m->at < m->n && bytes < MOVE_BYTES) {
+		struct entry *x = index_find(&j->index, m->ids[m->at++]);
+
+		if (x && x->segment == m->from)
+			bytes += stage_move(j, x);
+	}
+	if (bytes && !journal_commit(j, true, &e)) {
 		journal_warn(j, "unable to compact the journal: %s", e.text);
-	return ok;
+		m->from = NULL;
+		return false;
+	}
+	return bytes != 0 || oldest_is_dead(j);
 }
 
 bool journal_maintain(struct journal *j)
 {
 	bool removed = false;
 
-	while (j->segments.n && j->segments.items[0] != j->current && j->segments.items[0]->live == 0) {
-		remove_oldest(j);
+	while (oldest_is_dead(j) && remove_oldest(j))
 		removed = true;
-	}
-	if (removed)
+	if (removed || !j->spare)
 		journal_has_room(j);
-	if (j->segments.n < 2 || j->segments.items[0] == j->current || !worth_moving(j))
+	if (j->segments.n < 2 || oldest_is_dead(j) || !worth_moving(j) || !room_to_move(j))
 		return false;
-	/* Moving needs room of its own; without a spare the dead must go first. */
-	return j->spare && move_some(j);
+	return move_some(j);
 }

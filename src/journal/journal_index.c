@@ -121,6 +121,16 @@ void entry_add_note(struct entry *e, struct note note)
 	s->notes[s->nnotes++] = note;
 }
 
+void entry_replace_note(struct entry *e, struct note note)
+{
+	for (uint32_t i = 0; e->state && i < e->state->nnotes; i++)
+		if (e->state->notes[i].recipient == note.recipient) {
+			e->state->notes[i] = note;
+			return;
+		}
+	entry_add_note(e, note);
+}
+
 struct entry *entry_new(uint64_t id, struct segment *s, const struct record *r)
 {
 	struct entry *e = mem_zero(1, sizeof *e);

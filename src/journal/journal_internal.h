@@ -2,11 +2,14 @@
  * journal_internal: the state that the journal's modules share. Not for
  * others.
  *
- *   journal.c          opening, staging, committing
+ *   journal.c          opening, staging, bodies
+ *   journal_commit.c   writing and syncing
  *   journal_index.c    live messages by number
- *   journal_recover.c  reading the segments at start
+ *   journal_recover.c  finding the segments and bodies at start
+ *   journal_scan.c     reading one segment at start
  *   journal_read.c     envelopes, contents and notes of live messages
  *   journal_compact.c  giving space back
+ *   journal_aside.c    keeping what is damaged
  *   segment.c          segment files
  */
 #ifndef JOURNAL_JOURNAL_INTERNAL_H
@@ -58,6 +61,8 @@ void index_free(struct journal_index *x);
 void entry_mark_done(struct entry *e, uint32_t recipient);
 bool entry_is_done(const struct entry *e, uint32_t recipient);
 void entry_add_note(struct entry *e, struct note note);
+/* As entry_add_note, in the place of the recipient's note if there is one. */
+void entry_replace_note(struct entry *e, struct note note);
 
 /* A staged record: its meta and content lie in journal.stage behind room for the header. */
 struct staged {
@@ -66,11 +71,12 @@ struct staged {
 	size_t at; /* of the header, in stage */
 	uint32_t meta_length, content_length;
 	/* What becomes of it once it is written. */
-	uint32_t recipient;     /* RESULT */
-	bool is_note;           /* RESULT */
-	bool has_notes;         /* MOVED: there are notes in its meta */
-	uint32_t moved_notes;   /* MOVED: how many of the entry's notes went into it */
-	struct entry *entry;    /* MESSAGE: enters the index when durable */
+	uint32_t recipient;      /* RESULT */
+	bool is_note;            /* RESULT */
+	bool has_notes;          /* MOVED: there are notes in its meta */
+	uint32_t moved_notes;    /* MOVED: how many of the entry's notes went into it */
+	bool again;              /* RESULT: written before, to a segment that then failed */
+	struct entry *entry;     /* MESSAGE: enters the index when durable */
 	struct segment *segment; /* where it was written */
 	uint32_t offset;
 };
@@ -80,19 +86,30 @@ struct journal {
 	int queuedir, dir, bodydir; /* queue/, queue/journal/, queue/body/ */
 	struct segment_list segments;
 	struct segment *current; /* the last one, being written; NULL after a failure */
-	uint32_t used;           /* bytes of current in use */
-	uint32_t synced;         /* of these, durable */
-	bool spare;              /* a reserve segment waits on disk */
-	bool dirty;              /* written and not synced */
+	uint64_t next_segment;
+	uint32_t used;   /* bytes of current in use */
+	uint32_t synced; /* of these, durable */
+	bool spare;      /* a reserve segment waits on disk */
+	bool dirty;      /* written and not synced */
 	uint64_t next_id;
 	struct journal_index index;
 	struct buf stage;
 	struct staged *staged;
 	size_t nstaged, staged_room;
-	uint64_t *dead_bodies;   /* to be removed after the next sync */
+	/* What happened to messages that is written and not synced: if the sync fails it is written again. */
+	struct buf unsynced;
+	struct staged *unsynced_items;
+	size_t nunsynced, unsynced_room;
+	uint64_t *dead_bodies; /* to be removed after the next sync */
 	size_t ndead, dead_room;
 	uint64_t live_bytes;
 	uint64_t accepted, corrupt;
+	/* Messages of the oldest segment that are still to be moved, in the order in which they lie there. */
+	struct moving {
+		const struct segment *from; /* NULL: none is being emptied */
+		uint64_t *ids;
+		size_t n, at;
+	} moving;
 };
 
 void journal_warn(const struct journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -102,6 +119,7 @@ void journal_forget(struct journal *j, struct entry *e);
 /* Enters a message found or written at a place. */
 struct entry *entry_new(uint64_t id, struct segment *s, const struct record *r);
 void journal_count_entry(struct journal *j, struct entry *e);
+void journal_uncount_entry(struct journal *j, struct entry *e);
 
 /* Fields of a MESSAGE or MOVED record's meta. */
 struct message_meta {
@@ -120,13 +138,26 @@ void message_meta_put(struct buf *b, const struct message_meta *m);
 bool message_meta_get(struct str meta, struct message_meta *m);
 
 /*
- * Reads and verifies the whole record of e into out. False: damaged or unreadable; the record is then set aside
- * and the message forgotten.
+ * Reads and verifies the whole record of e into out. False: unreadable now (temporary), or damaged; then the record
+ * is set aside and the message forgotten.
  */
 bool journal_load(struct journal *j, struct entry *e, struct buf *out, struct record *r, struct err *err);
 
-/* Copies damaged bytes of a segment to queue/corrupt/ and counts them. */
+/* Reads bytes of a segment, appended to out; false with errno. */
+bool journal_read_range(const struct segment *s, uint32_t from, uint64_t length, struct buf *out);
+
+/* Calls each() for the notes in m and those that came later. */
+typedef void note_each(void *ctx, uint32_t recipient, struct str text);
+void journal_notes_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
+		      void *ctx);
+
+/* Counts and reports damage. */
+void journal_damage(struct journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Copies bytes of a segment to queue/corrupt/ and says so; journal_set_aside also counts them as damage. */
+void journal_keep_bytes(struct journal *j, const struct segment *s, uint32_t from, uint32_t to, const char *why);
 void journal_set_aside(struct journal *j, const struct segment *s, uint32_t from, uint32_t to, const char *why);
+/* Moves a file of queue/journal/ to queue/corrupt/. */
+bool journal_set_file_aside(struct journal *j, const char *name, const char *why);
 
 /* Reserves room in the stage for a record of the type; meta and content are appended by the caller. */
 struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id);
@@ -134,5 +165,10 @@ struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id
 void stage_end(struct journal *j, struct staged *s, size_t meta_end);
 
 bool journal_recover(struct journal *j, struct err *e);
+/*
+ * Takes in all records of a recovered segment. `durable`: bytes known to have been durable, or 0 when that has to be
+ * found out. False: it cannot be read at all.
+ */
+bool journal_scan(struct journal *j, struct segment *s, uint32_t durable, struct err *e);
 
 #endif

@@ -1,258 +1,17 @@
 /*
- * journal_recover: reading the segments at start.
+ * journal_recover: finding the segments and bodies at start.
  *
- * Every record is checked by its header and its meta. The contents of what
- * was durable when a later record was written are believed until they are
- * read (their checksum is verified then); of what came after, all is checked,
- * because a power cut may have kept any part of it.
+ * A segment is what its head says, whatever its file is called. Files that
+ * are none are set aside in queue/corrupt/, never overwritten.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "journal/journal_internal.h"
 #include "sys/file.h"
-#include "wire/wire.h"
-
-#define WINDOW (1u << 20)
-
-/* A piece of a segment in memory. */
-struct scan {
-	struct journal *j;
-	struct segment *s;
-	uint64_t size; /* of the file */
-	uint64_t at;   /* offset of the window */
-	struct buf window;
-	uint32_t synced; /* highest watermark seen */
-	uint32_t checked_from; /* records before were not checked in full */
-	bool failed;   /* a read error */
-};
-
-/* n bytes at offset, or an empty view at the end of the file; what can be had when the disk fails. */
-static struct str peek(struct scan *c, uint64_t offset, uint64_t n)
-{
-	if (offset + n > c->size || offset + n < offset)
-		return STR("");
-	if (offset < c->at || offset + n > c->at + c->window.n) {
-		size_t want = n > WINDOW ? (size_t)n : WINDOW;
-		ssize_t got;
-
-		buf_clear(&c->window);
-		got = file_read_at(c->s->fd, buf_room(&c->window, want), want, offset);
-		if (got < 0) {
-			c->failed = true;
-			return STR("");
-		}
-		buf_wrote(&c->window, (size_t)got);
-		c->at = offset;
-		if (c->window.n < n)
-			return STR("");
-	}
-	return (struct str){ c->window.p + (offset - c->at), (size_t)n };
-}
-
-/* The next offset from `from` on at which a valid header stands, or the file's size. */
-static uint64_t next_header(struct scan *c, uint64_t from, struct record *r)
-{
-	for (uint64_t o = from; o + RECORD_HEADER <= c->size; o += RECORD_ALIGN) {
-		struct str bytes = peek(c, o, RECORD_HEADER);
-
-		if (bytes.n && record_get_header(bytes, c->s->number, (uint32_t)o, r))
-			return o;
-	}
-	return c->size;
-}
-
-/* The end of what is not zero, from `from` on. */
-static uint64_t last_nonzero(struct scan *c, uint64_t from)
-{
-	uint64_t last = from;
-
-	for (uint64_t o = from; o < c->size; o += 4096) {
-		uint64_t n = c->size - o < 4096 ? c->size - o : 4096;
-		struct str bytes = peek(c, o, n);
-
-		for (size_t i = bytes.n; i > 0; i--)
-			if (bytes.p[i - 1]) {
-				last = o + i;
-				break;
-			}
-	}
-	return last;
-}
-
-static void found_message(struct scan *c, const struct record *r, struct str meta)
-{
-	struct journal *j = c->j;
-	struct entry *x = index_find(&j->index, r->id);
-	struct message_meta m;
-
-	if (!message_meta_get(meta, &m)) {
-		journal_warn(j, "message %llu has an envelope of an unknown form; it is left alone",
-		             (unsigned long long)r->id);
-		return;
-	}
-	if (x)
-		journal_forget(j, x);
-	x = entry_new(r->id, c->s, r);
-	x->birth = m.birth;
-	x->due = m.due;
-	x->nrecipients = m.nrecipients;
-	x->has_body = m.has_body;
-	x->meta_notes = m.nnotes != 0;
-	for (uint32_t i = 0; m.done.n && i < m.nrecipients; i++)
-		if (m.done.p[i / 8] >> i % 8 & 1)
-			entry_mark_done(x, i);
-	index_add(&j->index, x);
-	journal_count_entry(j, x);
-}
-
-static void found_result(struct scan *c, const struct record *r, struct str meta)
-{
-	struct wire_reader in = wire_reader(meta);
-	struct entry *x = index_find(&c->j->index, r->id);
-	uint32_t recipient = wire_get_u32(&in);
-	bool failed = wire_get_u8(&in) != 0;
-
-	if (x == NULL || in.bad || recipient >= x->nrecipients || entry_is_done(x, recipient))
-		return;
-	entry_mark_done(x, recipient);
-	if (failed)
-		entry_add_note(x, (struct note){ c->s, r->offset, recipient });
-}
-
-static void found(struct scan *c, const struct record *r, struct str meta)
-{
-	struct journal *j = c->j;
-	struct entry *x = index_find(&j->index, r->id);
-	struct wire_reader in = wire_reader(meta);
-
-	if (r->id >= j->next_id)
-		j->next_id = r->type == RECORD_SEGMENT ? r->id : r->id + 1;
-	switch (r->type) {
-	case RECORD_MESSAGE:
-	case RECORD_MOVED:
-		found_message(c, r, meta);
-		break;
-	case RECORD_RESULT:
-		found_result(c, r, meta);
-		break;
-	case RECORD_DEFER:
-		if (x)
-			x->due = (int64_t)wire_get_u64(&in);
-		break;
-	case RECORD_END:
-		if (x)
-			journal_forget(j, x);
-		break;
-	case RECORD_SEGMENT:
-		break;
-	}
-}
-
-/* Takes one record with a valid header; false when its bytes are damaged. */
-static bool take_record(struct scan *c, const struct record *r, bool check_content)
-{
-	uint64_t body = r->offset + RECORD_HEADER;
-	struct str meta = peek(c, body, r->meta_length);
-
-	if (meta.n != r->meta_length || crc32c(0, meta.p, meta.n) != r->meta_crc)
-		return false;
-	if (check_content && r->content_length) {
-		struct str all = peek(c, body, (uint64_t)r->meta_length + r->content_length);
-
-		if (all.n == 0 || crc32c(0, all.p + r->meta_length, r->content_length) != r->content_crc)
-			return false;
-		meta = str_head(all, r->meta_length);
-	} else if (body + r->meta_length + r->content_length > c->size) {
-		return false;
-	}
-	found(c, r, meta);
-	return true;
-}
-
-/* The highest watermark in the segment: the last valid header has it. */
-static uint32_t find_watermark(struct scan *c)
-{
-	struct record r;
-	uint32_t synced = 0;
-	uint64_t o = 0;
-
-	while ((o = next_header(c, o, &r)) < c->size) {
-		uint64_t size = record_size(r.meta_length, r.content_length);
-
-		if (r.synced > synced)
-			synced = r.synced;
-		/* A length that leads out of the file is a lie in spite of its checksum. */
-		if (o + size > c->size)
-			break;
-		o += size;
-	}
-	return synced;
-}
-
-static void scan_segment(struct scan *c)
-{
-	uint64_t o = 0;
-
-	while (o + RECORD_HEADER <= c->size) {
-		struct str bytes = peek(c, o, RECORD_HEADER);
-		uint64_t next;
-		struct record r;
-
-		if (bytes.n && record_get_header(bytes, c->s->number, (uint32_t)o, &r)) {
-			next = o + record_size(r.meta_length, r.content_length);
-			if (r.synced > c->synced)
-				c->synced = r.synced;
-			if (!take_record(c, &r, o >= c->checked_from)) {
-				if (next > c->size)
-					next = c->size;
-				if (o < c->checked_from)
-					journal_set_aside(c->j, c->s, (uint32_t)o, (uint32_t)next, "damaged record");
-				else
-					journal_warn(c->j, "a write was cut off in segment %016llx at %lu",
-					             (unsigned long long)c->s->number, (unsigned long)o);
-			}
-			o = next;
-			continue;
-		}
-		next = next_header(c, o + RECORD_ALIGN, &r);
-		if (next == c->size) {
-			uint64_t end = last_nonzero(c, o);
-
-			if (end > o)
-				journal_warn(c->j, "a write was cut off in segment %016llx at %lu (%lu bytes)",
-				             (unsigned long long)c->s->number, (unsigned long)o,
-				             (unsigned long)(end - o));
-			break;
-		}
-		if (o < c->checked_from)
-			journal_set_aside(c->j, c->s, (uint32_t)o, (uint32_t)next, "damaged record");
-		o = next;
-	}
-	c->s->used = (uint32_t)(o < c->size ? o : c->size);
-}
-
-static bool recover_segment(struct journal *j, struct segment *s, struct err *e)
-{
-	struct scan c = { .j = j, .s = s, .window = BUF_INIT(SIZE_MAX) };
-	int64_t size = file_size(s->fd);
-
-	if (size < 0 || size > UINT32_MAX)
-		return err_temp(e, "unable to read journal segment %016llx", (unsigned long long)s->number);
-	c.size = (uint64_t)size;
-	c.checked_from = find_watermark(&c);
-	scan_segment(&c);
-	buf_free(&c.window);
-	if (c.failed)
-		journal_warn(j, "unable to read all of journal segment %016llx", (unsigned long long)s->number);
-	if (!j->o.read_only && s->used < c.size)
-		file_truncate(s->fd, s->used);
-	return true;
-}
 
 struct names {
 	uint64_t *items;
@@ -293,29 +52,137 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A file of queue/journal/ before it is decided what becomes of it. */
+struct found {
+	uint64_t file; /* the number in its name */
+	int fd;
+	enum segment_state state;
+	struct segment_head head;
+};
+
+/* By the number that the head says; of two with the same, the one whose name says so too comes first. */
+static int by_head(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->head.number != y->head.number)
+		return x->head.number < y->head.number ? -1 : 1;
+	if ((x->file == x->head.number) != (y->file == y->head.number))
+		return x->file == x->head.number ? -1 : 1;
+	return x->file < y->file ? -1 : x->file > y->file;
+}
+
+static bool find_segment(struct journal *j, uint64_t file, struct found *f, struct err *e)
+{
+	char name[32];
+
+	segment_name(name, file);
+	*f = (struct found){ .file = file };
+	f->fd = file_open(j->dir, name, j->o.read_only ? O_RDONLY : O_RDWR, 0);
+	if (f->fd == -1)
+		return err_sys(e, errno, "unable to open queue/journal/%s", name);
+	f->state = segment_read_head(f->fd, &f->head);
+	if (f->state == SEGMENT_UNREADABLE) {
+		err_sys(e, errno, "unable to read queue/journal/%s", name);
+		file_close(f->fd);
+		return false;
+	}
+	if (f->state == SEGMENT_FOREIGN) {
+		file_close(f->fd);
+		return err_perm(e, "queue/journal/%s was written by another version of this program; use that one",
+				name);
+	}
+	if (f->state == SEGMENT_EMPTY || f->state == SEGMENT_DAMAGED)
+		f->head = (struct segment_head){ .number = file };
+	return true;
+}
+
+/* Takes the file into the list, or out of the way; f->fd is not ours any more. */
+static void sort_in(struct journal *j, const struct found *f)
+{
+	const struct segment *last = j->segments.n ? j->segments.items[j->segments.n - 1] : NULL;
+	bool again = last && last->number == f->head.number;
+	struct segment *s;
+	char name[32];
+
+	segment_name(name, f->file);
+	if (f->state == SEGMENT_DAMAGED || (again && f->state != SEGMENT_EMPTY)) {
+		file_close(f->fd);
+		journal_set_file_aside(j, name,
+				       again ? "a copy of another journal segment" : "it has no readable head");
+		return;
+	}
+	if (f->state == SEGMENT_EMPTY) {
+		file_close(f->fd);
+		if (!j->o.read_only)
+			file_unlink(j->dir, name);
+		return;
+	}
+	if (f->state == SEGMENT_SCRATCHED)
+		journal_damage(j, "the head of queue/journal/%s is damaged; its second copy is used", name);
+	if (f->file != f->head.number)
+		journal_damage(j, "queue/journal/%s has been renamed; it is segment %016llx", name,
+			       (unsigned long long)f->head.number);
+	if (last && f->head.back && f->head.number - f->head.back != last->number)
+		journal_damage(j, "journal segments are missing between %016llx and %016llx",
+			       (unsigned long long)last->number, (unsigned long long)f->head.number);
+	s = segment_append(&j->segments, f->head.number, f->fd);
+	s->file = f->file;
+	s->seed = f->head.seed;
+	s->size = f->head.size;
+	if (f->head.next_id > j->next_id)
+		j->next_id = f->head.next_id;
+}
+
+/* What the head of the segment behind says was durable of segment i; 0: not known. */
+static uint32_t durable_bytes(const struct found *l, size_t n, uint64_t number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (l[i].head.back && l[i].head.number - l[i].head.back == number)
+			return l[i].head.before;
+	return 0;
+}
+
+static bool recover_found(struct journal *j, struct found *l, size_t n, struct err *e)
+{
+	qsort(l, n, sizeof *l, by_head);
+	for (size_t i = 0; i < n; i++) {
+		if (l[i].file >= j->next_segment)
+			j->next_segment = l[i].file + 1;
+		if (l[i].head.number >= j->next_segment)
+			j->next_segment = l[i].head.number + 1;
+		sort_in(j, &l[i]);
+	}
+	for (size_t i = 0; i < j->segments.n; i++) {
+		struct segment *s = j->segments.items[i];
+
+		if (!journal_scan(j, s, durable_bytes(l, n, s->number), e))
+			return false;
+	}
+	return true;
+}
+
 static bool recover_segments(struct journal *j, struct err *e)
 {
 	struct names l = { 0 };
+	struct found *f;
+	size_t n = 0;
 	bool ok = true;
 
+	j->next_segment = 1;
 	if (file_list(j->dir, add_segment_name, &l) == -1) {
 		free(l.items);
 		return err_sys(e, errno, "unable to read queue/journal");
 	}
-	if (l.n)
-		qsort(l.items, l.n, sizeof *l.items, by_number);
-	for (size_t i = 0; ok && i < l.n; i++) {
-		char name[32];
-		int fd;
-
-		segment_name(name, l.items[i]);
-		fd = file_open(j->dir, name, j->o.read_only ? O_RDONLY : O_RDWR, 0);
-		if (fd == -1) {
-			ok = err_sys(e, errno, "unable to open queue/journal/%s", name);
-			break;
-		}
-		ok = recover_segment(j, segment_append(&j->segments, l.items[i], fd), e);
-	}
+	f = mem_array(NULL, l.n + 1, sizeof *f);
+	while (n < l.n && (ok = find_segment(j, l.items[n], &f[n], e)))
+		n++;
+	if (ok)
+		ok = recover_found(j, f, n, e);
+	else
+		while (n)
+			file_close(f[--n].fd);
+	free(f);
 	free(l.items);
 	return ok;
 }
@@ -336,7 +203,8 @@ static void check_bodies(struct journal *j, const struct names *bodies)
 		struct entry *x = index_find(&j->index, missing.items[i]);
 		uint64_t size = record_size(x->meta_length, x->content_length);
 
-		journal_set_aside(j, x->segment, x->offset, (uint32_t)(x->offset + size), "message without its body file");
+		journal_set_aside(j, x->segment, x->offset, (uint32_t)(x->offset + size),
+				  "message without its body file");
 		journal_forget(j, x);
 	}
 	free(missing.items);

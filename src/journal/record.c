@@ -2,7 +2,7 @@
 
 #include "base/crc32c.h"
 
-enum { VERSION = 1, CRC_AT = 60 };
+enum { CRC_AT = 60 };
 
 static void put(char *to, uint64_t v, size_t n)
 {
@@ -26,12 +26,12 @@ uint64_t record_size(uint64_t meta_length, uint64_t content_length)
 	return (n + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
 }
 
-void record_put_header(char *to, const struct record *r)
+void record_put_header(char *to, const struct record *r, uint32_t seed)
 {
 	memset(to, 0, RECORD_HEADER);
 	put(to, RECORD_MAGIC, 4);
 	put(to + 4, r->type, 1);
-	put(to + 6, VERSION, 2);
+	put(to + 6, RECORD_VERSION, 2);
 	put(to + 8, r->id, 8);
 	put(to + 16, r->segment, 8);
 	put(to + 24, r->offset, 4);
@@ -40,15 +40,16 @@ void record_put_header(char *to, const struct record *r)
 	put(to + 36, r->content_length, 4);
 	put(to + 40, r->meta_crc, 4);
 	put(to + 44, r->content_crc, 4);
-	put(to + CRC_AT, crc32c(0, to, CRC_AT), 4);
+	put(to + CRC_AT, crc32c(seed, to, CRC_AT), 4);
 }
 
-bool record_get_header(struct str bytes, uint64_t segment, uint32_t offset, struct record *r)
+bool record_peek_header(struct str bytes, uint32_t seed, uint32_t *version, struct record *r)
 {
 	const char *p = bytes.p;
 
-	if (bytes.n < RECORD_HEADER || get(p, 4) != RECORD_MAGIC || get(p + CRC_AT, 4) != crc32c(0, p, CRC_AT))
+	if (bytes.n < RECORD_HEADER || get(p, 4) != RECORD_MAGIC || get(p + CRC_AT, 4) != crc32c(seed, p, CRC_AT))
 		return false;
+	*version = (uint32_t)get(p + 6, 2);
 	*r = (struct record){
 		.type = (enum record_type)get(p + 4, 1),
 		.id = get(p + 8, 8),
@@ -60,5 +61,13 @@ bool record_get_header(struct str bytes, uint64_t segment, uint32_t offset, stru
 		.meta_crc = (uint32_t)get(p + 40, 4),
 		.content_crc = (uint32_t)get(p + 44, 4),
 	};
-	return get(p + 6, 2) == VERSION && r->segment == segment && r->offset == offset;
+	return true;
+}
+
+bool record_get_header(struct str bytes, uint64_t segment, uint32_t offset, uint32_t seed, struct record *r)
+{
+	uint32_t version;
+
+	return record_peek_header(bytes, seed, &version, r) && version == RECORD_VERSION && r->segment == segment &&
+	       r->offset == offset;
 }

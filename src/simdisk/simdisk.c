@@ -18,7 +18,7 @@ static struct {
 	struct handle *handles;
 	size_t nhandles;
 	uint64_t operations, crash_at;
-	bool crashed;
+	bool crashed, stopped;
 	uint64_t capacity;
 	struct {
 		unsigned kinds;
@@ -204,7 +204,7 @@ enum simdisk_verdict simdisk_ask(enum simdisk_kind kind)
 {
 	bool changes = !(kind & (SIMDISK_OPEN | SIMDISK_READ | SIMDISK_LIST));
 
-	if (sim.crashed) {
+	if (sim.crashed || sim.stopped) {
 		errno = EIO;
 		return FAIL;
 	}
@@ -240,6 +240,11 @@ uint64_t simdisk_operations(void)
 void simdisk_crash_at(uint64_t n)
 {
 	sim.crash_at = n ? sim.operations + n : 0;
+}
+
+bool simdisk_dead(void)
+{
+	return sim.crashed || sim.stopped;
 }
 
 bool simdisk_crashed(void)
@@ -298,7 +303,7 @@ static void close_all(void)
 	sim.handles = NULL;
 	sim.nhandles = 0;
 	sim.operations = sim.crash_at = 0;
-	sim.crashed = false;
+	sim.crashed = sim.stopped = false;
 	simdisk_fail(0, 0, 0, 0);
 }
 
@@ -334,9 +339,9 @@ void simdisk_format(void)
 	simdisk_inode(true);
 }
 
-void simdisk_kill(void)
+void simdisk_stop(bool stopped)
 {
-	close_all();
+	sim.stopped = stopped;
 }
 
 /* A coin toss; the generator is splitmix64. */

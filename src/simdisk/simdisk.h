@@ -50,8 +50,11 @@ enum simdisk_keep {
 /* Power comes back: nothing is open, and the disk holds what survived. Faults are cleared; the capacity stays. */
 void simdisk_boot(enum simdisk_keep keep, uint64_t seed);
 
-/* As if the process had been killed: everything is closed, nothing is lost. */
-void simdisk_kill(void);
+/*
+ * While it is stopped every call fails with EIO, changes nothing and is not counted. For a process that is killed:
+ * stop the disk, let the code release its memory, and go on.
+ */
+void simdisk_stop(bool stopped);
 
 /* Kinds of calls that can be made to fail, for masks. */
 enum simdisk_kind {

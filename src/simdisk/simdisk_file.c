@@ -222,7 +222,7 @@ int file_write_at(int fd, const void *data, size_t n, uint64_t offset)
 	if (v == GO)
 		return put_bytes(f, data, n, offset);
 	saved = errno;
-	if (v == LAST || !simdisk_crashed())
+	if (v == LAST || !simdisk_dead())
 		put_bytes(f, data, v == LAST ? n : n / 2, offset);
 	errno = saved;
 	return -1;
@@ -317,7 +317,7 @@ int file_sync_data(int fd)
 	v = simdisk_ask(SIMDISK_SYNC);
 	if (v == GO)
 		write_back(f);
-	else if (v == FAIL && !simdisk_crashed())
+	else if (v == FAIL && !simdisk_dead())
 		forget_dirty(f);
 	return v == GO ? 0 : -1;
 }

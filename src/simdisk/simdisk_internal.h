@@ -81,6 +81,8 @@ struct handle *simdisk_get(int fd);
  */
 enum simdisk_verdict { GO, FAIL, LAST };
 enum simdisk_verdict simdisk_ask(enum simdisk_kind kind);
+/* Is the disk without power, or stopped? */
+bool simdisk_dead(void);
 
 /* Would the file still fit with `size` bytes? ENOSPC if not. */
 bool simdisk_fits(const struct inode *f, uint64_t size);
