@@ -10,8 +10,27 @@
 #define NO_CONNECTION "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
 #define NO_RESOURCES "System resources temporarily unavailable. (#4.3.0)\n"
 
+static void link_job(struct job *j)
+{
+	j->next = j->r->first_job;
+	if (j->next)
+		j->next->prev = j;
+	j->r->first_job = j;
+}
+
+static void unlink_job(struct job *j)
+{
+	if (j->prev)
+		j->prev->next = j->next;
+	else
+		j->r->first_job = j->next;
+	if (j->next)
+		j->next->prev = j->prev;
+}
+
 void job_free(struct job *j)
 {
+	unlink_job(j);
 	if (j->question)
 		dns_client_cancel(j->r->dns, j->question);
 	transaction_free(&j->transaction);
@@ -166,7 +185,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
 	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
 	j->transaction.wire_size = j->request.size;
-	r->jobs++;
+	link_job(j);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);
 	if (j->destination.ask)
 		j->question = dns_client_ask(r->dns, j->destination.ask, j->destination.ask_name, on_dns_answer, j);

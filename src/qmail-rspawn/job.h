@@ -14,6 +14,7 @@
 #include "smtpclient/transaction.h"
 
 struct job {
+	struct job *prev, *next; /* all jobs */
 	struct rspawn *r;
 	struct sender *sender;
 	struct outsettings_ref *settings;

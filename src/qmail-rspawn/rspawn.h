@@ -18,19 +18,21 @@
 
 struct event_base;
 struct conn;
+struct job;
 struct peers;
 struct senders;
 
 struct rspawn {
 	struct event_base *base;
-	/* Replaced as a whole when a file changes or on SIGHUP; conns and jobs use it only during a call, or hold a reference. */
+	/* Replaced as a whole when a file changes or on SIGHUP; conns and jobs use it only during a call, or hold a
+	 * reference. */
 	struct outsettings_ref *settings;
 	uint64_t fingerprint; /* of the files that settings were read from */
 	struct dns_client *dns;
 	struct peers *peers;
 	struct senders *senders;
-	size_t jobs;   /* deliveries under way */
-	bool stopping; /* no new ones; ends when there are none */
+	struct job *first_job; /* deliveries under way */
+	bool stopping;         /* no new ones; ends when there are none */
 };
 
 /* Settings in use by somebody; freed with the last user. */
@@ -45,7 +47,7 @@ void settings_drop(struct outsettings_ref *ref);
 /* The settings for a new delivery: control files that have changed are read again first. */
 struct outsettings_ref *rspawn_settings(struct rspawn *r);
 
-/* To be called when a job has ended. */
+/* To be called when a job has ended with its report. */
 void rspawn_job_ended(struct rspawn *r);
 
 #endif
