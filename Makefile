@@ -73,11 +73,14 @@ $(foreach l,$(LIBRARIES),$(eval $(call library_rule,$(l))))
 # libcdb has no pkg-config file.
 system_libs = $(call pkg_libs,$(filter-out libcdb,$(1))) $(if $(filter libcdb,$(1)),-lcdb)
 
+# Sanitizers need the shared C library.
+link_flags = $(if $(SAN),$(LDFLAGS_ALL),$(if $(filter $(1),$(STATIC)),$(LDFLAGS_ALL:-pie=-static-pie),$(LDFLAGS_ALL)))
+
 define program_rule
 $(BUILD)/bin/$(1): $(call objects,$(call modules,$(1))) $(call archives,$(PROG_$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
-	@$(CC) $(LDFLAGS_ALL) $(if $(SAN),,$(if $(filter $(1),$(STATIC)),-static-pie)) -o $$@ $(call objects,$(call modules,$(1))) \
+	@$(CC) $(call link_flags,$(1)) -o $$@ $(call objects,$(call modules,$(1))) \
 		-Wl,--start-group $(call archives,$(PROG_$(1))) -Wl,--end-group $(call system_libs,$(sort $(call packages,$(PROG_$(1))) $(PKG_PROG_$(1))))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))

@@ -248,12 +248,12 @@ bool inject_run(const struct inject_request *request, struct err *e)
 	};
 	bool ok;
 
-	/* Room for an ordinary message at once: memory that does not grow is not copied. */
-	buf_room(&m.in.data, (size_t)2 * CHUNK);
 	signal(SIGPIPE, SIG_IGN);
 	if (fcntl(0, F_GETFD) == -1)
 		return unreadable(e);
 	io_open_standard_fds();
+	/* Room for an ordinary message at once: memory that does not grow is not copied. */
+	buf_room(&m.in.data, (size_t)2 * CHUNK);
 	ok = process(&m, e);
 	submit_close(&m.out.submit);
 	compose_free(&m.compose);

@@ -132,13 +132,14 @@ int main(int argc, char **argv)
 {
 	struct log log = { .tag = STR("splogger"), .facility = LOG_MAIL >> 3, .fd = -1 };
 	struct line line = { 0 };
+	uint64_t facility;
 	char data[4096];
 	ssize_t r;
 
 	if (argc > 1)
 		log.tag = str_head(str_of(argv[1]), 200);
-	if (argc > 2)
-		log.facility = atoi(argv[2]) & 0x7f;
+	if (argc > 2 && str_to_u64(str_of(argv[2]), &facility) && facility < 128)
+		log.facility = (int)facility;
 	while ((r = io_read(0, data, sizeof data)) > 0)
 		for (ssize_t i = 0; i < r; i++)
 			add_byte(&log, &line, data[i]);
