@@ -11,7 +11,7 @@ import pytest
 
 from quilltest import program
 
-UID = 20001
+UID = 20803
 MESSAGE = b"Received: x\nSubject: hi\n\nbody\nFrom here\n"
 DTLINE = b"Delivered-To: joe@h.test\n"
 

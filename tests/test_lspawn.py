@@ -11,7 +11,7 @@ import pytest
 from quilltest.lspawn import Lspawn, result
 from quilltest.net import wait_until
 
-JOE, ANN = 20001, 20002
+JOE, ANN = 20801, 20802  # nobody else's: their processes are counted and killed
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become other users")
 
 
@@ -83,7 +83,7 @@ def test_addresses(lspawn):
 def test_never_as_root(lspawn):
     lspawn.write_users("=boss:root:0:0:/root:::\n")
     assert lspawn.deliver("boss@a.test") == ("Z", "Not allowed to perform deliveries as root.\n")
-    lspawn.write_users("=group:joe:20001:0:%s:::\n" % lspawn.users["joe"][1])
+    lspawn.write_users("=group:joe:%d:0:%s:::\n" % (JOE, lspawn.users["joe"][1]))
     assert lspawn.deliver("group@a.test")[0] == "K"
 
 
@@ -252,7 +252,7 @@ def test_others_may_not_connect(lspawn):
     code = ("import socket,sys; s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); "
             f"s.connect('{lspawn.home}/run/lspawn'); s.send(b'x'); sys.exit(len(s.recv(10)))")
     p = subprocess.run(["/usr/bin/python3", "-c", code], user=JOE, group=JOE, capture_output=True, check=False)
-    assert p.returncode in (0, 1) and "refused a connection from uid 20001" in lspawn.log_text()
+    assert p.returncode in (0, 1) and "refused a connection from uid 20801" in lspawn.log_text()
 
 
 def test_reader_that_does_not_read(lspawn):
@@ -272,6 +272,87 @@ def test_slow_delivery_delays_nobody(lspawn):
         assert lspawn.deliver("ann@a.test")[0] == "K"
         assert time.monotonic() - started < 2
         assert result(s.recv(1000))[1] == "K"
+
+
+def children(lspawn):
+    with open(f"/proc/{lspawn.process.pid}/task/{lspawn.process.pid}/children", encoding="ascii") as f:
+        return [int(pid) for pid in f.read().split()]
+
+
+def test_process_stays_for_the_next_delivery(lspawn):
+    lspawn.dotqmail("joe", "./Maildir/\n", ext="-default")
+    seen = set()
+    for i in range(20):
+        assert lspawn.deliver(f"joe-{i}@h{i}.test", b"Subject: %d\n\n" % i, b"s%d@x" % i) == ("K", "did 1+0+0\n")
+        seen.update(children(lspawn))
+    assert len(seen) == 1
+    home = lspawn.users["joe"][1]
+    found = set()
+    for name in new(home):
+        with open(f"{home}/Maildir/new/{name}", "rb") as f:
+            found.add(f.read())
+    assert found == {b"Return-Path: <s%d@x>\nDelivered-To: joe-%d@h%d.test\nSubject: %d\n\n" % (i, i, i, i)
+                     for i in range(20)}
+    wait_until(lambda: not children(lspawn), what="the end of the idle process")
+
+
+def test_failures_stay_apart(lspawn):
+    lspawn.dotqmail("joe", "./nothing/\n", ext="-bad")
+    for _ in range(3):
+        assert lspawn.deliver("joe-bad@a.test") == ("Z", "Unable to chdir to maildir. (#4.2.1)\n")
+        assert lspawn.deliver("joe-none@a.test") == ("D", "Sorry, no mailbox here by that name. (#5.1.1)\n")
+        assert lspawn.deliver("joe@a.test") == ("K", "did 1+0+0\n")
+
+
+def test_process_ends_with_the_first_program(lspawn):
+    lspawn.dotqmail("joe", "|cat; ls /proc/self/fd; echo $LOCAL $EXT $SENDER $PPID\n", ext="-p")
+    pids = set()
+    for i in range(3):
+        assert lspawn.deliver("joe@a.test")[0] == "K"
+        warm = children(lspawn)
+        letter, text = lspawn.deliver("joe-p@a.test", b"m%d\n" % i)
+        *head, pid = text.split("\n")[-3].split()
+        assert letter == "K" and text.startswith(f"m{i}\n0\n1\n2\n3\n") and head == ["joe-p", "p", "s@x.test"]
+        assert [int(pid)] == warm
+        pids.add(pid)
+        wait_until(lambda: not children(lspawn), what="the end of the process")
+    assert len(pids) == 3
+
+
+def test_idle_process_killed(lspawn):
+    for _ in range(5):
+        assert lspawn.deliver("joe@a.test")[0] == "K"
+        killed = children(lspawn)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not set(killed) & set(children(lspawn)), what="the end of the processes")
+        assert lspawn.deliver("ann@a.test")[0] == "K"
+    assert lspawn.deliver("joe@a.test")[0] == "K"
+
+
+@needs_root
+def test_changed_owner_gets_another_process(lspawn):
+    joe, ann = lspawn.users["joe"][1], lspawn.users["ann"][1]
+    assert lspawn.deliver("joe@a.test")[0] == "K"
+    lspawn.write_users(f"=joe:ann:{ANN}:{ANN}:{ann}:::\n")
+    assert lspawn.deliver("joe@a.test")[0] == "K"
+    assert len(new(joe)) == len(new(ann)) == 1
+    assert os.stat(f"{ann}/Maildir/new/{new(ann)[0]}").st_uid == ANN
+
+
+@needs_root
+def test_idle_processes_are_few():
+    with Lspawn() as l:
+        for i in range(80):
+            l.users[f"u{i}"] = (21000 + i, f"{l.dir}/u{i}")
+        l.add_user("joe", JOE, maildir=False)
+        for name, (uid, home) in l.users.items():
+            os.makedirs(home, exist_ok=True)
+            l.dotqmail(name, "#\n")
+        l.start()
+        for name in l.users:
+            assert l.deliver(name + "@a.test") == ("K", "did 0+0+0\n")
+            assert len(children(l)) <= 72  # 64 and those about to end
 
 
 def test_missing_argument():

@@ -25,12 +25,13 @@ struct local_job {
 };
 
 struct local_report {
-	struct buf out; /* for descriptor 1: "did 1+0+0\n" … */
-	struct buf err; /* for descriptor 2: what went wrong */
+	struct buf out;  /* for descriptor 1: "did 1+0+0\n" … */
+	struct buf err;  /* for descriptor 2: what went wrong */
+	bool files_only; /* nothing was done but to write to mailboxes: no other process has been near */
 };
 
 #define LOCAL_OUT_MAX (256u << 20) /* a description repeats the file */
-#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096) })
+#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096), true })
 
 /*
  * Delivers; home_open comes first when the file may have forwards. Returns

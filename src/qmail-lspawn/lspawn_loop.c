@@ -17,32 +17,14 @@
 #define TICK_MS 1000
 
 struct watch {
-	struct pollfd fds[2 + LSPAWN_CONNECTIONS + LSPAWN_SLOTS];
-	struct slot *slots[LSPAWN_SLOTS]; /* of the descriptors behind those of the connections */
+	struct pollfd fds[2 + LSPAWN_CONNECTIONS + 2 * LSPAWN_SLOTS];
+	struct slot *slots[LSPAWN_SLOTS]; /* those with a running delivery: two descriptors each, behind the others */
 	size_t nslots;
 };
 
-static bool busy(const struct lspawn *l)
+static void prepare(struct lspawn *l, struct watch *w)
 {
-	for (size_t i = 0; i < l->top; i++)
-		if (l->slots[i].used && l->slots[i].pid != 0)
-			return true;
-	return false;
-}
-
-static bool full(const struct lspawn *l)
-{
-	if (l->top < LSPAWN_SLOTS)
-		return false;
-	for (size_t i = 0; i < l->top; i++)
-		if (!l->slots[i].used)
-			return false;
-	return true;
-}
-
-static void prepare(const struct lspawn *l, struct watch *w)
-{
-	short requests = l->listenfd == -1 || full(l) ? 0 : POLLIN;
+	short requests = l->listenfd == -1 || slots_full(l) ? 0 : POLLIN;
 
 	w->fds[0] = (struct pollfd){ .fd = l->signalfd, .events = POLLIN };
 	w->fds[1] = (struct pollfd){ .fd = l->listenfd, .events = POLLIN };
@@ -55,12 +37,14 @@ static void prepare(const struct lspawn *l, struct watch *w)
 	}
 	w->nslots = 0;
 	for (size_t i = 0; i < l->top; i++) {
-		const struct slot *s = &l->slots[i];
+		struct pollfd *fds = &w->fds[2 + LSPAWN_CONNECTIONS + 2 * w->nslots];
+		struct slot *s = &l->slots[i];
 
-		if (!s->used || s->pipe == -1)
+		if (s->state != SLOT_RUNNING)
 			continue;
-		w->fds[2 + LSPAWN_CONNECTIONS + w->nslots] = (struct pollfd){ .fd = s->pipe, .events = POLLIN };
-		w->slots[w->nslots++] = (struct slot *)s;
+		fds[0] = (struct pollfd){ .fd = s->pipe, .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = s->control, .events = POLLIN };
+		w->slots[w->nslots++] = s;
 	}
 }
 
@@ -73,14 +57,14 @@ static void handle_signals(struct lspawn *l)
 			continue;
 		/* Asked twice: do not wait for anything. */
 		if (l->listenfd == -1) {
-			lspawn_kill_all(l);
+			slots_kill_all(l);
 			continue;
 		}
 		l->end = clock_monotonic_ms() + END_MS;
 		close(l->listenfd);
 		l->listenfd = -1;
 	}
-	lspawn_reap(l);
+	slots_reap(l);
 }
 
 static bool allowed(const struct lspawn *l, int fd)
@@ -113,11 +97,12 @@ static void handle_listener(struct lspawn *l)
 	}
 }
 
-/* What still runs for it goes on; its results will be dropped. */
-static void disconnect(struct connection *c)
+/* What still runs for it goes on; its results are dropped. */
+static void disconnect(struct lspawn *l, struct connection *c)
 {
 	close(c->fd);
-	*c = (struct connection){ .fd = -1 };
+	c->fd = -1;
+	slots_send_results(l, c);
 }
 
 /* Takes one request; false when there is none. */
@@ -134,28 +119,33 @@ static bool take_request(struct lspawn *l, struct connection *c, struct buf *pac
 		return true;
 	if (r > 0)
 		service_log("qmail-lspawn", "malformed request; closing that connection");
-	disconnect(c);
+	disconnect(l, c);
 	return false;
 }
 
 static void handle_connection(struct lspawn *l, struct connection *c, short events, struct buf *packet)
 {
 	if (c->fd != -1 && (events & POLLOUT))
-		lspawn_send_results(l, c);
+		slots_send_results(l, c);
 	if (l->listenfd == -1 && (events & (POLLHUP | POLLERR))) {
-		disconnect(c);
+		disconnect(l, c);
 		return;
 	}
 	if (events & (POLLIN | POLLHUP | POLLERR))
-		while (!full(l) && take_request(l, c, packet))
+		while (!slots_full(l) && take_request(l, c, packet))
 			;
 }
 
 static void handle(struct lspawn *l, const struct watch *w, struct buf *packet)
 {
-	for (size_t i = 0; i < w->nslots; i++)
-		if (w->fds[2 + LSPAWN_CONNECTIONS + i].revents)
+	for (size_t i = 0; i < w->nslots; i++) {
+		const struct pollfd *fds = &w->fds[2 + LSPAWN_CONNECTIONS + 2 * i];
+
+		if (fds[0].revents)
 			slot_read(w->slots[i]);
+		if (fds[1].revents)
+			slot_done(l, w->slots[i]);
+	}
 	if (w->fds[0].revents)
 		handle_signals(l);
 	if (w->fds[1].revents && l->listenfd != -1)
@@ -170,14 +160,16 @@ void lspawn_loop(struct lspawn *l)
 	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
 	static struct watch w;
 
-	while (l->listenfd != -1 || busy(l)) {
+	while (l->listenfd != -1 || slots_busy(l, false)) {
 		int64_t now = clock_monotonic_ms();
+		int timeout;
 
 		if (l->end && now > l->end)
-			lspawn_kill_all(l);
-		lspawn_timers(l, now);
+			slots_kill_all(l);
+		slots_tick(l, now);
 		prepare(l, &w);
-		if (poll(w.fds, 2 + LSPAWN_CONNECTIONS + w.nslots, busy(l) || l->orphans ? TICK_MS : -1) > 0)
+		timeout = slots_busy(l, true) || l->orphans ? TICK_MS : -1;
+		if (poll(w.fds, 2 + LSPAWN_CONNECTIONS + 2 * w.nslots, timeout) > 0)
 			handle(l, &w, &packet);
 	}
 	buf_free(&packet);
