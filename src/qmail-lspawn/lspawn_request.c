@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "qmail-lspawn/lspawn.h"
-#include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/service.h"
 #include "users/userdb.h"
