@@ -16,6 +16,7 @@ ONE_HOME = {
     "cdb.h": {"cdb"},
     "event2/": {"resolver", "qmail-lspawn", "qmail-rspawn", "qmail-send", "qmail-journal", "qmail-resolve"},
     "sqlite3.h": set(),
+    "seccomp.h": {"sandbox"},
     "openssl/": {"tls"},
 }
 

@@ -27,7 +27,7 @@
 
 /* Of a single session. */
 static const struct sandbox_rights rights = {
-	.may = SANDBOX_UNIX | SANDBOX_INTERFACES | SANDBOX_QUEUE_PROGRAM,
+	.may = SANDBOX_BRIEF | SANDBOX_UNIX | SANDBOX_INTERFACES | SANDBOX_QUEUE_PROGRAM,
 	.memory = 512 * SANDBOX_MIB,
 	.paths = { { "control", SANDBOX_READ } },
 };
