@@ -66,20 +66,32 @@ void journal_set_aside(struct journal *j, const struct segment *s, uint32_t from
 	journal_keep_bytes(j, s, from, to, why);
 }
 
-bool journal_set_file_aside(struct journal *j, const char *name, const char *why)
+/* Moves a file to queue/corrupt/. */
+static bool move_aside(struct journal *j, int fromdir, const char *from, const char *to)
 {
-	int dir;
-	bool ok;
+	int dir = open_corrupt(j);
+	bool ok = dir != -1 && file_rename(fromdir, from, dir, to) == 0 && file_sync_dir(dir) == 0 &&
+		  file_sync_dir(fromdir) == 0;
 
-	journal_damage(j, "queue/journal/%s: %s; moved to queue/corrupt", name, why);
-	if (j->o.read_only)
-		return true;
-	dir = open_corrupt(j);
-	ok = dir != -1 && file_rename(j->dir, name, dir, name) == 0 && file_sync_dir(dir) == 0 &&
-	     file_sync_dir(j->dir) == 0;
 	if (!ok)
-		journal_warn(j, "unable to move queue/journal/%s to queue/corrupt: %s", name, errno_text(errno));
+		journal_warn(j, "unable to make queue/corrupt/%s: %s", to, errno_text(errno));
 	if (dir != -1)
 		file_close(dir);
 	return ok;
+}
+
+bool journal_set_file_aside(struct journal *j, const char *name, const char *why)
+{
+	journal_damage(j, "queue/journal/%s: %s; moved to queue/corrupt", name, why);
+	return j->o.read_only || move_aside(j, j->dir, name, name);
+}
+
+void journal_set_body_aside(struct journal *j, uint64_t id)
+{
+	char from[32], to[40];
+
+	snprintf(from, sizeof from, "%llu", (unsigned long long)id);
+	snprintf(to, sizeof to, "body-%s", from);
+	journal_warn(j, "queue/body/%s: no message refers to it; moved to queue/corrupt/%s", from, to);
+	move_aside(j, j->bodydir, from, to);
 }

@@ -158,6 +158,8 @@ void journal_keep_bytes(struct journal *j, const struct segment *s, uint32_t fro
 void journal_set_aside(struct journal *j, const struct segment *s, uint32_t from, uint32_t to, const char *why);
 /* Moves a file of queue/journal/ to queue/corrupt/. */
 bool journal_set_file_aside(struct journal *j, const char *name, const char *why);
+/* Moves a body to queue/corrupt/. */
+void journal_set_body_aside(struct journal *j, uint64_t id);
 
 /* Reserves room in the stage for a record of the type; meta and content are appended by the caller. */
 struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id);

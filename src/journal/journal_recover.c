@@ -210,6 +210,29 @@ static void check_bodies(struct journal *j, const struct names *bodies)
 	free(missing.items);
 }
 
+/* Is everything that was found durable, so that what it does not mention is not needed? */
+static bool is_certain(const struct journal *j)
+{
+	for (size_t i = 0; i < j->segments.n; i++) {
+		const struct segment *s = j->segments.items[i];
+
+		if (s->unreadable || s->durable != s->used)
+			return false;
+	}
+	return true;
+}
+
+/* A body that no message refers to. After damage it may be all that is left of one. */
+static void drop_body(struct journal *j, uint64_t id)
+{
+	if (j->o.read_only || !is_certain(j))
+		return;
+	if (j->corrupt)
+		journal_set_body_aside(j, id);
+	else
+		journal_body_discard(j, id);
+}
+
 static bool recover_bodies(struct journal *j, struct err *e)
 {
 	struct names l = { 0 };
@@ -226,8 +249,8 @@ static bool recover_bodies(struct journal *j, struct err *e)
 
 		if (l.items[i] >= j->next_id)
 			j->next_id = l.items[i] + 1;
-		if (!j->o.read_only && (x == NULL || !x->has_body))
-			journal_body_discard(j, l.items[i]);
+		if (x == NULL || !x->has_body)
+			drop_body(j, l.items[i]);
 	}
 	free(l.items);
 	return true;
