@@ -6,6 +6,7 @@
  * own delivery number in the log.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -64,9 +65,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static bool connect_spawner(struct spawner *sp, struct err *e)
 {
-	char path[32] = "run/";
+	char path[32];
 
-	strcat(path, sp->name);
+	snprintf(path, sizeof path, "run/%s", sp->name);
 	if (!unixsock_connect(home_dir(), path, UNIXSOCK_PACKET, &sp->fd, e))
 		return false;
 	io_set_nonblocking(sp->fd, true);
