@@ -177,7 +177,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 
 	j->r = r;
 	j->sender = sender;
-	j->settings = settings_use(rspawn_settings(r));
+	j->settings = settings_use(r->settings);
 	j->packet = mem_copy(packet);
 	j->message = message;
 	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);

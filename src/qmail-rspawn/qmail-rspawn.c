@@ -92,11 +92,10 @@ static void reload(struct rspawn *r)
 	r->settings = fresh;
 }
 
-struct outsettings_ref *rspawn_settings(struct rspawn *r)
+void rspawn_check_settings(struct rspawn *r)
 {
 	if (outsettings_fingerprint() != r->fingerprint)
 		reload(r);
-	return r->settings;
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *ctx)
@@ -158,21 +157,36 @@ static void __attribute__((noreturn)) die(const struct err *e)
 	_exit(err_exit_code(e));
 }
 
-static void start(struct loop *l)
+/* Signals wait for the loop from now on: a SIGHUP during the start must not end the process. */
+static void catch_signals(struct loop *l, struct err *e)
 {
 	struct timeval second = { 1, 0 };
+	struct rspawn *r = &l->r;
+
+	r->base = event_base_new();
+	if (r->base == NULL) {
+		err_temp(e, "unable to set up the event loop");
+		die(e);
+	}
+	l->always[0] = event_new(r->base, -1, EV_PERSIST, on_tick, r);
+	l->always[1] = evsignal_new(r->base, SIGHUP, on_hup, r);
+	l->always[2] = evsignal_new(r->base, SIGTERM, on_term, r);
+	l->always[3] = evsignal_new(r->base, SIGINT, on_term, r);
+	event_add(l->always[0], &second);
+	for (size_t i = 1; i < 4; i++)
+		event_add(l->always[i], NULL);
+}
+
+static void start(struct loop *l)
+{
 	struct rspawn *r = &l->r;
 	struct err e;
 	int listenfd;
 
+	catch_signals(l, &e);
 	if (!service_start("rspawn", UNIXSOCK_PACKET, 0600, &listenfd, &e))
 		die(&e);
 	raise_descriptors();
-	r->base = event_base_new();
-	if (r->base == NULL) {
-		err_temp(&e, "unable to set up the event loop");
-		die(&e);
-	}
 	r->fingerprint = outsettings_fingerprint();
 	if (!sandbox_enter(&rights, &e))
 		die(&e);
@@ -182,13 +196,6 @@ static void start(struct loop *l)
 	r->dns = dns_client_new(watch_dns, l);
 	r->peers = peers_new(r);
 	r->senders = senders_new(r, listenfd);
-	l->always[0] = event_new(r->base, -1, EV_PERSIST, on_tick, r);
-	l->always[1] = evsignal_new(r->base, SIGHUP, on_hup, r);
-	l->always[2] = evsignal_new(r->base, SIGTERM, on_term, r);
-	l->always[3] = evsignal_new(r->base, SIGINT, on_term, r);
-	event_add(l->always[0], &second);
-	for (size_t i = 1; i < 4; i++)
-		event_add(l->always[i], NULL);
 }
 
 int main(void)

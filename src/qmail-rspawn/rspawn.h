@@ -44,8 +44,8 @@ struct outsettings_ref {
 struct outsettings_ref *settings_use(struct outsettings_ref *ref);
 void settings_drop(struct outsettings_ref *ref);
 
-/* The settings for a new delivery: control files that have changed are read again first. */
-struct outsettings_ref *rspawn_settings(struct rspawn *r);
+/* To be called before new deliveries start: control files that have changed are read again. */
+void rspawn_check_settings(struct rspawn *r);
 
 /* To be called when a job has ended with its report. */
 void rspawn_job_ended(struct rspawn *r);

@@ -136,6 +136,8 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	struct rspawn *r = s->all->r;
 
 	(void)what;
+	/* Once for a batch: looking at the files costs more than receiving a request. */
+	rspawn_check_settings(r);
 	for (int i = 0; i < BATCH; i++) {
 		struct delivery_request request;
 		int message;

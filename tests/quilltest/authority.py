@@ -163,9 +163,11 @@ class Resolver:
             assert status == 0, self.log_text()
 
     def close(self):
-        self.stop()
-        if self.own_home:
-            shutil.rmtree(self.home, True)
+        try:
+            self.stop()
+        finally:
+            if self.own_home:
+                shutil.rmtree(self.home, True)
 
 
 def question(number, kind, name):
