@@ -53,8 +53,14 @@ class Script:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.replies, self.received = list(replies), b""
-        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+
+    def _run(self):
+        try:
+            self._serve()
+        except OSError:
+            pass  # the client has seen enough
 
     def _serve(self):
         connection, _ = self.listener.accept()
