@@ -245,11 +245,55 @@ def check_users_of_processes(mail):
         except (FileNotFoundError, ProcessLookupError):
             continue
         if name in EXPECTED:
-            seen.add(name)
+            if uids[0] == EXPECTED[name]:
+                seen.add(name)
+            # Deliveries are children of qmail-lspawn that have become their users.
+            if name == "qmail-lspawn" and set(uids) in [{uid} for _, uid in USERS]:
+                continue
             if set(uids) != {EXPECTED[name]}:
                 wrong.append(f"{name} runs as {uids}")
     assert not wrong, wrong
     assert seen == set(EXPECTED), f"missing: {set(EXPECTED) - seen}"
+
+
+def confined_build():
+    """Builds for the sanitizers and for coverage have no sandbox."""
+    with open(HOME + "/bin/qmail-journal", "rb") as f:
+        data = f.read()
+    return b"__asan_init" not in data and b"__gcov_" not in data
+
+
+def check_processes_are_confined(mail):
+    """docs/RIGHTS.md, with the accounts apart."""
+    if not os.path.exists("/proc/self") or not confined_build():
+        return
+    confined = {"qmail-journal", "qmail-send", "qmail-rspawn", "qmail-resolve"}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/status") as f:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if status["Name"] in confined:
+            assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), status["Name"]
+            assert int(status["CapEff"], 16) == 0, status["Name"]
+            confined.remove(status["Name"])
+    assert not confined, f"not found: {confined}"
+
+
+def check_users_may_run_set_id_programs(mail):
+    """Local deliveries are confined by their user's rights only."""
+    shutil.copy(shutil.which("id"), LAB + "/id")
+    os.chown(LAB + "/id", 2002, 2002)
+    os.chmod(LAB + "/id", 0o4755)
+    with open(LAB + "/ann/.qmail-setid", "w") as f:
+        f.write(f"|{LAB}/id -u >setid\n")
+    os.chown(LAB + "/ann/.qmail-setid", 2001, 2001)
+    by_smtp("ann-setid@lab.test", "eight")
+    path = LAB + "/ann/setid"
+    assert until(lambda: os.path.exists(path) and os.stat(path).st_size), mail.log()[-800:]
+    with open(path) as f:
+        assert f.read() == "2002\n"
 
 
 def check_stop(mail):
@@ -258,7 +302,8 @@ def check_stop(mail):
 
 
 CHECKS = (check_smtp_to_user, check_local_injection, check_programs_run_as_the_user, check_alias, check_bounce,
-          check_remote, check_remote_without_dns, check_owners, check_users_of_processes, check_stop)
+          check_remote, check_remote_without_dns, check_owners, check_users_of_processes,
+          check_processes_are_confined, check_users_may_run_set_id_programs, check_stop)
 
 
 def main():
