@@ -23,11 +23,18 @@ static bool remove_oldest(struct journal *j)
 	char name[32];
 
 	segment_name(name, s->file);
+	/*
+	 * What went before, perhaps in another life of this process, must be gone for good: a power cut must not bring
+	 * a segment back while the one with its END records is gone.
+	 */
+	if (file_sync_dir(j->dir) == -1) {
+		journal_warn(j, "unable to sync queue/journal: %s", errno_text(errno));
+		return false;
+	}
 	if (s->unreadable) {
 		if (!journal_set_file_aside(j, name, "some of it could not be read"))
 			return false;
-	} else if ((file_unlink(j->dir, name) == -1 && errno != ENOENT) || file_sync_dir(j->dir) == -1) {
-		/* A power cut must not bring a segment back whose END records are gone. */
+	} else if (file_unlink(j->dir, name) == -1 && errno != ENOENT) {
 		journal_warn(j, "unable to remove queue/journal/%s: %s", name, errno_text(errno));
 		return false;
 	}

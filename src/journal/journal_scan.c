@@ -31,6 +31,8 @@ static void fill(struct scan *c, uint64_t offset, size_t want)
 	char *room;
 	ssize_t got;
 
+	if (want > c->size - offset)
+		want = (size_t)(c->size - offset);
 	buf_clear(&c->window);
 	room = buf_room(&c->window, want);
 	c->at = offset;
@@ -40,8 +42,6 @@ static void fill(struct scan *c, uint64_t offset, size_t want)
 		return;
 	}
 	c->s->unreadable = true;
-	if (want > c->size - offset)
-		want = (size_t)(c->size - offset);
 	memset(room, 0, want);
 	for (size_t o = 0; o < want; o += PIECE)
 		file_read_at(c->s->fd, room + o, want - o < PIECE ? want - o : PIECE, offset + o);

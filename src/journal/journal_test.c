@@ -258,12 +258,16 @@ static void a_head_survives_one_damaged_copy(void **state)
 	assert_memory_equal(&got, &head, sizeof head);
 	for (uint32_t i = 0; i < SEGMENT_HEAD; i++) {
 		flip(FIRST, i);
+		file_write_at(fd, "", 1, 4000);
+		assert_int_equal(segment_read_head(fd, &got), SEGMENT_GOOD);
+		file_write_at(fd, "x", 1, 4000);
 		assert_int_equal(segment_read_head(fd, &got), SEGMENT_SCRATCHED);
 		assert_memory_equal(&got, &head, sizeof head);
 		flip(FIRST, i);
 	}
 	flip(FIRST, 3);
 	flip(FIRST, 83);
+	file_write_at(fd, "", 1, 4000);
 	assert_int_equal(segment_read_head(fd, &got), SEGMENT_EMPTY);
 	file_write_at(fd, "x", 1, 4000);
 	assert_int_equal(segment_read_head(fd, &got), SEGMENT_DAMAGED);

@@ -143,9 +143,12 @@ enum segment_state segment_read_head(int fd, struct segment_head *head)
 		return SEGMENT_FOREIGN;
 	if (!good)
 		*head = other;
-	if (good || good2)
-		return good && good2 ? SEGMENT_GOOD : SEGMENT_SCRATCHED;
-	return has_records(fd) ? SEGMENT_DAMAGED : SEGMENT_EMPTY;
+	if (good && good2)
+		return SEGMENT_GOOD;
+	/* With nothing behind it, a head that is not whole is one whose writing was cut off. */
+	if (!has_records(fd))
+		return good || good2 ? SEGMENT_GOOD : SEGMENT_EMPTY;
+	return good || good2 ? SEGMENT_SCRATCHED : SEGMENT_DAMAGED;
 }
 
 /* ---- making ------------------------------------------------------------------------------------ */

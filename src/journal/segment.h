@@ -52,7 +52,7 @@ struct segment_head {
 
 enum segment_state {
 	SEGMENT_GOOD,
-	SEGMENT_SCRATCHED, /* one of the two copies is damaged */
+	SEGMENT_SCRATCHED, /* one of the two copies is damaged, and there are records */
 	SEGMENT_EMPTY,     /* nothing was ever written behind the head: making it was cut off */
 	SEGMENT_FOREIGN,   /* of another version */
 	SEGMENT_DAMAGED,
