@@ -51,7 +51,7 @@ static bool limit(int resource, rlim_t most, bool hard, struct err *e)
 static void report(const struct sandbox_rights *r, const char *what)
 {
 	if (r->name)
-		service_log(r->name, "warning: this kernel has no %s; running without", what);
+		service_log(r->name, "warning: this system offers no %s; running without", what);
 }
 
 bool sandbox_enter(const struct sandbox_rights *r, struct err *e)

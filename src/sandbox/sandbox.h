@@ -16,8 +16,8 @@
  * Descriptors that are already open stay as they are, so that sockets to
  * listen on are made before.
  *
- * A kernel without seccomp or Landlock is said so in the log, once, and mail
- * goes on. There is no switch at run time. Built with -DSANDBOX_NULL (for the
+ * Where the system offers no seccomp or no Landlock the log says so, once, and
+ * mail goes on. There is no switch at run time. Built with -DSANDBOX_NULL (for the
  * sanitizers and coverage, which cannot work inside), sandbox_enter does
  * nothing.
  */
@@ -78,8 +78,8 @@ struct sandbox_rights {
 
 /*
  * Gives up everything that r does not name. The home must be open; threads
- * must not run yet. False: rights that this kernel can take away are still
- * there, and the caller must not go on.
+ * must not run yet. False: something could not be given up although the system
+ * offers the means, and the caller must not go on.
  */
 bool sandbox_enter(const struct sandbox_rights *r, struct err *e);
 

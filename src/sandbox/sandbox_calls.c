@@ -275,21 +275,14 @@ static void fill(struct filter *f, const struct sandbox_rights *r)
 
 bool sandbox_limit_calls(const struct sandbox_rights *r, bool *missing, struct err *e)
 {
-	struct filter f = { 0 };
-	int loaded = 0;
+	struct filter f = { .ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS)) };
 
-	/* A kernel without: the first question for it says so. */
-	*missing = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == -1 && errno == EINVAL;
-	if (*missing)
-		return true;
-	f.ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (f.ctx == NULL)
 		return err_temp(e, "unable to make a filter of system calls");
 	fill(&f, r);
+	/* Some containers and emulators have none, each refusing in its own way. */
 	if (f.error == 0)
-		loaded = seccomp_load(f.ctx);
+		*missing = seccomp_load(f.ctx) != 0;
 	seccomp_release(f.ctx);
-	if (f.error || loaded < 0)
-		return err_sys(e, f.error ? f.error : -loaded, "unable to set the filter of system calls");
-	return true;
+	return f.error == 0 || err_sys(e, f.error, "unable to make a filter of system calls");
 }

@@ -2,7 +2,8 @@
  * sandbox_internal: the parts of sandbox, one for each mechanism.
  *
  * Each returns false with *e filled when the kernel has the mechanism but it
- * could not be put in force. *missing is set when the kernel has not got it.
+ * could not be put in force. *missing is set when the kernel has not got it, or
+ * when what surrounds us (a container) keeps it from us.
  */
 #ifndef SANDBOX_SANDBOX_INTERNAL_H
 #define SANDBOX_SANDBOX_INTERNAL_H

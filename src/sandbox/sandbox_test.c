@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,8 @@ static int setup(void **state)
 	snprintf(path, sizeof path, "%s/file", outside);
 	write_file(path);
 	/* Configuration may be kept elsewhere. */
-	return symlink(path, "control/link");
+	assert_int_equal(symlink(path, "control/link"), 0);
+	return symlink(outside, "etc");
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -190,6 +192,15 @@ static int write_what_is_named(void)
 	return 0;
 }
 
+/* The directory itself may be a link. */
+static int read_through_link(void)
+{
+	MUST(open_only("etc/file", O_RDONLY) != -1);
+	MUST_FAIL(open_only("control/me", O_RDONLY));
+	MUST_FAIL(open_only("etc/../home/control/me", O_RDONLY));
+	return 0;
+}
+
 static void test_files(void **state)
 {
 	(void)state;
@@ -199,6 +210,7 @@ static void test_files(void **state)
 	check(read_nothing_else, &reader);
 	check(read_nothing_else, &nothing);
 	check(write_what_is_named, &writer);
+	check(read_through_link, &(struct sandbox_rights){ .paths = { { "etc", SANDBOX_READ } } });
 }
 
 /* Also where the kernel has no Landlock, a program that only reads changes nothing. */
@@ -465,6 +477,69 @@ static void test_unknown_calls_are_absent(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+/* ---- systems that offer less ---- */
+
+/* As a container does it that knows nothing of these calls. */
+static bool forbid(const char *name, int error)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	bool ok = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((unsigned)error), seccomp_syscall_resolve_name(name), 0) == 0 &&
+		  seccomp_load(ctx) == 0;
+
+	seccomp_release(ctx);
+	return ok;
+}
+
+/* What sandbox_enter writes to the log, as one string. */
+static const char *enter_and_listen(const struct sandbox_rights *r)
+{
+	static char text[1000];
+	struct err e;
+	int fds[2];
+	ssize_t n;
+
+	if (pipe2(fds, O_NONBLOCK) == -1 || dup2(fds[1], 2) == -1 || !home_enter(&e) || !sandbox_enter(r, &e))
+		return "failed";
+	n = read(fds[0], text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+static int without_landlock(void)
+{
+	MUST(forbid("landlock_create_ruleset", ENOSYS));
+	MUST(strcmp(enter_and_listen(&reader), "test: warning: this system offers no Landlock; running without\n") ==
+	     0);
+	MUST(open_only("control/me", O_RDONLY) != -1);
+	return change_by_calls();
+}
+
+static int without_seccomp(void)
+{
+	MUST(forbid("seccomp", EPERM));
+	MUST(strcmp(enter_and_listen(&reader),
+		    "test: warning: this system offers no seccomp filters; running without\n") == 0);
+	return read_nothing_else();
+}
+
+static int with_everything(void)
+{
+	MUST(strcmp(enter_and_listen(&reader), "") == 0);
+	return 0;
+}
+
+static void test_less_is_said(void **state)
+{
+	const struct sandbox_rights all = { .may = SANDBOX_PROGRAMS };
+
+	(void)state;
+	if (sandbox_is_null() || landlock_version() < 3)
+		skip();
+	check(without_landlock, &all);
+	check(without_seccomp, &all);
+	check(with_everything, &all);
+}
+
 /* ---- memory ---- */
 
 static int no_new_code(void)
@@ -545,6 +620,7 @@ int main(void)
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_intruders_are_ended),
 		cmocka_unit_test(test_unknown_calls_are_absent),
+		cmocka_unit_test(test_less_is_said),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_programs),
 	};
