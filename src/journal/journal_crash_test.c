@@ -784,7 +784,7 @@ static bool crash_once(uint64_t seed, uint64_t n)
 
 static void acknowledged_mail_survives_every_crash(void **state)
 {
-	uint64_t first = from_env("CRASH_SEED", 1), rounds = from_env("CRASH_ROUNDS", 4);
+	uint64_t first = from_env("CRASH_SEED", 1), rounds = from_env("CRASH_ROUNDS", 3);
 	uint64_t only = from_env("CRASH_AT", 0);
 
 	(void)state;
@@ -840,7 +840,7 @@ static void no_error_of_the_disk_becomes_a_promise(void **state)
 		{ SIMDISK_READ, 1, EIO },
 		{ SIMDISK_SYNC | SIMDISK_SYNC_DIR, UINT64_MAX, EIO },
 	};
-	uint64_t first = from_env("CRASH_SEED", 1), rounds = from_env("CRASH_ROUNDS", 4);
+	uint64_t first = from_env("CRASH_SEED", 1), rounds = from_env("CRASH_ROUNDS", 3);
 	uint64_t only = from_env("CRASH_AT", 0), which = from_env("CRASH_FAULT", UINT64_MAX);
 
 	(void)state;
