@@ -372,6 +372,12 @@ def main():
         return 0
     if os.getuid() != 0:
         sys.exit("bench: needs root, for private namespaces and one user for each process")
+    os.makedirs(ROOT, exist_ok=True)
+    lock = open(ROOT + "/lock", "w")  # held until this process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"bench: another run uses {ROOT}; wait for it, or set BENCH_ROOT")
     build_tools()
     again = [sys.executable, os.path.abspath(__file__)] + sys.argv[1:]
     if not os.path.exists(ROOT + "/prepared"):
