@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -284,5 +285,9 @@ bool sandbox_limit_calls(const struct sandbox_rights *r, bool *missing, struct e
 	if (f.error == 0)
 		*missing = seccomp_load(f.ctx) != 0;
 	seccomp_release(f.ctx);
+#ifdef __GLIBC__
+	/* What making the filter took would be copied at every fork. */
+	malloc_trim(0);
+#endif
 	return f.error == 0 || err_sys(e, f.error, "unable to make a filter of system calls");
 }
