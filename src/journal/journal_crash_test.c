@@ -5,7 +5,8 @@
  *
  * The work is a script that a seed makes: accepting in batches, results,
  * deferrals, ends, compaction, restarts. CRASH_ROUNDS scripts are run (each
- * with a seed from CRASH_SEED on); CRASH_AT picks one operation of them.
+ * with a seed from CRASH_SEED on); CRASH_AT picks one operation of them,
+ * CRASH_VERBOSE says before each run which it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -679,6 +680,14 @@ static void check_no_damage(struct world *w)
 		fail_msg("damage is reported:\n%s", buf_cstr(&w->warnings));
 }
 
+/* Which run it is, for messages. */
+static void note_run(const char *what, uint64_t seed, uint64_t n, size_t detail)
+{
+	if (getenv("CRASH_VERBOSE"))
+		print_message("%s CRASH_SEED=%llu CRASH_AT=%llu %zu\n", what, (unsigned long long)seed,
+			      (unsigned long long)n, detail);
+}
+
 /* The disk has just been booted: recover, check, recover again, go on. */
 static void check_boot(const struct world *ledger, uint64_t seed)
 {
@@ -762,6 +771,7 @@ static bool crash_once(uint64_t seed, uint64_t n)
 	struct simdisk_image *image;
 	bool crashed;
 
+	note_run("crash", seed, n, 0);
 	simdisk_format();
 	simdisk_crash_at(n);
 	run_script(&w, steps_of(seed));
@@ -805,6 +815,7 @@ static bool fail_once(uint64_t seed, unsigned kinds, uint64_t n, uint64_t times,
 	uint64_t operations;
 
 	w.errors = true;
+	note_run("fail", seed, n, kinds);
 	simdisk_format();
 	simdisk_fail(kinds, n, times, errnum);
 	run_script(&w, steps_of(seed));

@@ -298,9 +298,9 @@ static void settle(struct scan *c)
 {
 	struct segment *s = c->s;
 
-	if (c->j->o.read_only || s->unreadable || c->unsettled)
+	if (c->j->o.read_only || s->unreadable)
 		return;
-	if (s->durable != s->used && (!write_again(s) || file_sync(s->fd) == -1)) {
+	if (c->unsettled || (s->durable != s->used && (!write_again(s) || file_sync(s->fd) == -1))) {
 		journal_warn(c->j, "unable to sync journal segment %016llx", (unsigned long long)s->number);
 		return;
 	}
