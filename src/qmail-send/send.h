@@ -108,12 +108,19 @@ void spawners_retry(struct sender *s);
 /* The content came: hand it over. fd -1: it could not be had. Takes fd. */
 void delivery_start(struct sender *s, struct job *job, int fd);
 uint32_t deliveries_running(const struct sender *s);
+uint32_t deliveries_running_in(const struct sender *s, int channel);
 
 /* ---- send_bounce.c ---- */
 void bounce_start(struct sender *s, struct msg *m);
 void bounce_content(struct sender *s, uint64_t id, int fd);
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text);
 void bounce_notes_end(struct sender *s, uint64_t id);
+/*
+ * A new message came from this process. If that is the child that submits a
+ * bounce, the bounce is done: the log has it before the new message, as log
+ * tools expect.
+ */
+void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid);
 
 /* ---- qmail-send.c ---- */
 /* Starts whatever can be started now; called at the end of each turn. */

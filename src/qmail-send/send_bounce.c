@@ -32,6 +32,7 @@ struct bounce {
 	bool have_content, have_notes;
 	pid_t child;
 	int pipe;           /* the child tells the bounce's qp through it */
+	bool settled;       /* it is in the queue, and its message has ended */
 	struct event *done;
 };
 
@@ -177,7 +178,7 @@ static void compose_head(struct buf *out, const struct bounce *b, const struct e
 	                        : "--- Below this line is a copy of the message.\n\n");
 	buf_addz(out, "Return-Path: <");
 	if (!is_double)
-		quote_address(out, sender);
+		quote_address(out, route_bounce_address(sender));
 	buf_addz(out, ">\n");
 }
 
@@ -227,25 +228,44 @@ static unsigned long inject(const struct bounce *b, const struct envelope *env)
 
 /* ---- the child's end ------------------------------------------------------------------------ */
 
+static void settle(struct bounce *b, struct msg *m, unsigned long qp)
+{
+	log_line("bounce msg %llu qp %lu", (unsigned long long)b->id, qp);
+	b->settled = true;
+	message_end(b->s, m);
+}
+
+void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid)
+{
+	for (struct bounce *b = s->bounces; b; b = b->next) {
+		struct msg *m = sched_find(s->sched, b->id);
+
+		/* The child has not been waited for, so its number cannot be another's. */
+		if (b->child > 0 && (uint32_t)b->child == pid && uid == getuid() && !b->settled && m) {
+			settle(b, m, pid);
+			return;
+		}
+	}
+}
+
 static void on_child_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct bounce *b = arg;
-	struct sender *s = b->s;
-	struct msg *m = sched_find(s->sched, b->id);
+	struct msg *m = sched_find(b->s->sched, b->id);
 	unsigned long qp = 0;
 	ssize_t n = io_read(fd, &qp, sizeof qp);
 
 	(void)what;
 	close(fd);
 	waitpid(b->child, NULL, 0);
-	if (n != (ssize_t)sizeof qp || qp == 0 || m == NULL) {
+	if (!b->settled && (n != (ssize_t)sizeof qp || qp == 0 || m == NULL)) {
 		log_line("warning: trouble injecting bounce message, will try later");
 		try_later(b);
 		return;
 	}
-	log_line("bounce msg %llu qp %lu", (unsigned long long)b->id, qp);
+	if (!b->settled)
+		settle(b, m, qp);
 	bounce_free(b);
-	message_end(s, m);
 }
 
 static bool start_child(struct bounce *b, const struct envelope *env)

@@ -136,9 +136,14 @@ void spawners_retry(struct sender *s)
 	}
 }
 
+uint32_t deliveries_running_in(const struct sender *s, int channel)
+{
+	return s->spawners[channel]->nrunning;
+}
+
 uint32_t deliveries_running(const struct sender *s)
 {
-	return s->spawners[SCHED_LOCAL]->nrunning + s->spawners[SCHED_REMOTE]->nrunning;
+	return deliveries_running_in(s, SCHED_LOCAL) + deliveries_running_in(s, SCHED_REMOTE);
 }
 
 /* ---- starting -------------------------------------------------------------------------- */

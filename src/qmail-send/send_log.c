@@ -74,9 +74,9 @@ void log_starting(uint64_t delivery, uint64_t message, int channel, struct str r
 void log_status(const struct sender *s)
 {
 	buf_addf(&out, "status: local %lu/%lu remote %lu/%lu%s",
-	         (unsigned long)sched_running(s->sched, SCHED_LOCAL),
+	         (unsigned long)deliveries_running_in(s, SCHED_LOCAL),
 	         (unsigned long)s->config.concurrency[SCHED_LOCAL],
-	         (unsigned long)sched_running(s->sched, SCHED_REMOTE),
+	         (unsigned long)deliveries_running_in(s, SCHED_REMOTE),
 	         (unsigned long)s->config.concurrency[SCHED_REMOTE], s->exiting ? " exitasap" : "");
 	end_line();
 }

@@ -252,6 +252,7 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 		return; /* known already: another telling of the same message */
 	if (!m->announced) {
 		m->announced = true;
+		bounce_arrived(s, env->uid, env->pid);
 		log_new_message(m);
 	}
 	m->failed = m->failed || (env->flags & MESSAGE_FAILED);

@@ -38,6 +38,15 @@ struct kept {
 
 static struct kept kept[SERVICES];
 
+/* What must not end the watching process; its children begin without that. */
+static void set_signals(void (*action)(int))
+{
+	static const int signals[] = { SIGHUP, SIGALRM, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], action);
+}
+
 /* In the child: descriptors 0 (null), 1 and 2 (log), 3 and 4 (sockets), and nothing else. */
 static void arrange_descriptors(const struct start *s, int i)
 {
@@ -68,6 +77,7 @@ static _Noreturn void run_service(const struct start *s, int i)
 	struct err e;
 
 	arrange_descriptors(s, i);
+	set_signals(SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (s->accounts.separated && !accounts_become(uid, gid, &e)) {
@@ -190,14 +200,12 @@ static int start_due(const struct start *s)
 
 _Noreturn void start_watch(struct start *s)
 {
-	static const int ignored[] = { SIGHUP, SIGALRM, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
 	struct pollfd fds[2] = { { .fd = s->link, .events = POLLIN }, { .events = POLLIN } };
 	struct signalfd_siginfo info;
 	bool going = true;
 	sigset_t set;
 
-	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-		signal(ignored[i], SIG_IGN);
+	set_signals(SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
