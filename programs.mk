@@ -10,7 +10,7 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
-	listener smtpserver smtpclient outbound users local inject simdisk sandbox
+	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -47,10 +47,13 @@ PKG_resolver := libunbound libevent
 LIB_listener := base sys wire dns
 # SMTP, receiving: commands and replies without I/O, policy.
 LIB_smtpserver := base sys conf mail cdb submit
+# TLS, without I/O. The only code that sees OpenSSL.
+LIB_tls := base
+PKG_tls := libssl libcrypto
 # SMTP, sending: without I/O.
-LIB_smtpclient := base mail
-# Remote delivery: routes, exchangers, our own addresses.
-LIB_outbound := base sys conf dns
+LIB_smtpclient := base mail tls
+# Remote delivery: routes, exchangers, whom to trust, our own addresses.
+LIB_outbound := base sys conf dns tls smtpclient
 # Who a local address belongs to.
 LIB_users := base sys cdb
 # One local delivery: .qmail, Maildir, mbox, program, forward.
@@ -60,6 +63,12 @@ LIB_local := base sys mail submit
 LIB_simdisk := base sys
 # Rewriting and completing a new message.
 LIB_inject := base sys mail conf submit
+
+# The small programs of .qmail lines: running a program on a message, sending
+# the message on.
+LIB_filter := base sys submit
+# Reading Maildirs.
+LIB_mailbox := base sys
 
 # Linked statically: they run once for every message, and loading shared
 # libraries is a fifth of what such a run costs.
@@ -76,8 +85,8 @@ PROG_qmail-getpw := users sys base
 PROG_qmail-local := local submit sys base
 PROG_qmail-lspawn := users local sandbox conf wire sys base
 PROG_qmail-resolve := resolver dns sandbox wire sys base
-PROG_qmail-remote := outbound smtpclient dns conf sys base
-PROG_qmail-rspawn := outbound smtpclient dns sandbox conf wire sys base
+PROG_qmail-remote := outbound smtpclient tls dns conf sys base
+PROG_qmail-rspawn := outbound smtpclient tls dns sandbox conf wire sys base
 PKG_PROG_qmail-rspawn := libevent
 PROG_qmail-queue := submit wire sys base
 PROG_qmail-journal := journal mail sandbox wire sys base
@@ -88,6 +97,18 @@ PROG_qmail-start := wire sys base
 PROG_quill := queuequery route conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-qstat := queuequery wire sys base
+
+# Helpers for .qmail lines and scripts.
+PROG_forward := filter base
+PROG_preline := filter base
+PROG_condredirect := filter base
+PROG_bouncesaying := filter base
+PROG_except := filter base
+PROG_predate := filter base
+PROG_datemail := filter sys base
+PROG_mailsubj := filter sys base
+PROG_maildirmake := filter base
+PROG_maildir2mbox := filter mailbox local sys base
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

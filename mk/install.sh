@@ -35,6 +35,8 @@ for p in "$bin"/*; do
 	case $name in
 	qmail-lspawn|qmail-start|qmail-newu|qmail-newmrh) mode=0700 ;;
 	qmail-inject|qmail-qread|qmail-qstat|qmail-showctl|qmail-smtpd|sendmail|quill) mode=0755 ;;
+	qmail-*|splogger) ;;
+	*) mode=0755 ;;	# helpers for everybody's .qmail lines and scripts
 	esac
 	# A running program cannot be written to: install beside it, then rename.
 	cp "$p" "$home/bin/.$name.new"

@@ -35,6 +35,9 @@ TESTED_ELSEWHERE = {
     # remote delivery against scripted servers
     "outbound/outsettings.c": "tests/test_rspawn.py", "outbound/ownaddress.c": "tests/test_remote.py",
     "outbound/peeraddress.c": "tests/test_remote.py", "smtpclient/transaction.c": "tests/test_remote.py",
+    # what small programs share: tested with them
+    "filter/child.c": "tests/test_tools.py", "filter/preline_head.c": "tests/test_tools.py",
+    "filter/resend.c": "tests/test_tools.py", "filter/tool.c": "tests/test_tools.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",
 }
