@@ -141,7 +141,7 @@ bool message_meta_get(struct str meta, struct message_meta *m);
  * Reads and verifies the whole record of e into out. False: unreadable now (temporary), or damaged; then the record
  * is set aside and the message forgotten.
  */
-bool journal_load(struct journal *j, struct entry *e, struct buf *out, struct record *r, struct err *err);
+bool journal_load(struct journal *j, struct entry *x, struct buf *out, struct record *r, struct err *e);
 
 /* Reads bytes of a segment, appended to out; false with errno. */
 bool journal_read_range(const struct segment *s, uint32_t from, uint64_t length, struct buf *out);
