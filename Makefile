@@ -4,6 +4,8 @@
 #   make deps       install what is needed (Debian packages; needs root)
 #   make demo       build, then show mail going through the system
 #   make test       all tests
+#   make crash      kill processes while mail flows, for ten minutes
+#   make power      cut the power many times while mail flows (needs root)
 #   make sanitize   unit and end-to-end tests under ASan and UBSan
 #   make lint       cppcheck, clang-tidy and a clang build
 #   make fuzz       run every fuzzer (FUZZ_SECONDS each)

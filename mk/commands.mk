@@ -23,7 +23,7 @@ demo: deps-demo
 	@QUILL_BIN=$(abspath $(BUILD))/bin $(PYTHON) tests/demo.py
 
 # Tests. RUN passes options on to pytest: make test RUN='-k kill -x'.
-.PHONY: test tests-built run-tests crash
+.PHONY: test tests-built run-tests crash power
 tests-built: programs $(TESTS) $(REPLAYS)
 run-tests: tests-built
 	@$(PYTHON) tests/run.py --build $(BUILD) $(RUN)
@@ -32,6 +32,11 @@ test: deps-test
 crash: deps-test
 	$(AGAIN) programs
 	@QUILL_BIN=$(abspath $(BUILD))/bin CRASH_SECONDS=$${CRASH_SECONDS:-600} $(PYTEST) -q tests/test_kill.py
+# Power cuts on ext4, xfs and btrfs; needs root.
+power: deps-develop
+	$(AGAIN) programs
+	@QUILL_BIN=$(abspath $(BUILD))/bin POWER_IMAGES=$${POWER_IMAGES:-200} POWER_MESSAGES=$${POWER_MESSAGES:-300} \
+		$(PYTEST) -q -s -p no:cacheprovider tests/power
 
 # The same tests under the sanitizers, in a build directory of their own.
 .PHONY: sanitize coverage

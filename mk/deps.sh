@@ -14,7 +14,8 @@ build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libc
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
 demo="python3"
 test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd"
-develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace"
+develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
+	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"
 
 check=
 [ "${1:-}" != --check ] || { check=1; shift; }

@@ -58,12 +58,14 @@ class Instance:
         i.wait_delivered("joe", 1)
 
     Remote mail goes to sink (if given) whatever its domain. control: further control files, name -> text. The
-    directory and every process are gone afterwards; a process that outlived `quill up` fails the test.
+    directory and every process are gone afterwards; a process that outlived `quill up` fails the test. below: where
+    the directory is made.
     """
 
-    def __init__(self, me="a.test", sink=None, control=None, default_delivery="./Maildir/", environment=None):
+    def __init__(self, me="a.test", sink=None, control=None, default_delivery="./Maildir/", environment=None,
+                 below="/tmp"):
         self.me = me
-        self.dir = tempfile.mkdtemp(prefix="quill.", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="quill.", dir=below)
         self.mark = uuid.uuid4().hex
         self.home = self.dir + "/home"
         self.log_path = self.dir + "/log"
