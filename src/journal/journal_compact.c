@@ -23,14 +23,9 @@ static bool remove_oldest(struct journal *j)
 	char name[32];
 
 	segment_name(name, s->file);
-	/*
-	 * What went before, perhaps in another life of this process, must be gone for good: a power cut must not bring
-	 * a segment back while the one with its END records is gone.
-	 */
-	if (file_sync_dir(j->dir) == -1) {
-		journal_warn(j, "unable to sync queue/journal: %s", errno_text(errno));
+	/* A power cut must not bring a segment back while a younger one with its END records is gone. */
+	if (!journal_sync_names(j))
 		return false;
-	}
 	if (s->unreadable) {
 		if (!journal_set_file_aside(j, name, "some of it could not be read"))
 			return false;
@@ -38,6 +33,8 @@ static bool remove_oldest(struct journal *j)
 		journal_warn(j, "unable to remove queue/journal/%s: %s", name, errno_text(errno));
 		return false;
 	}
+	/* Its messages may have ended in memory only, because the disk is full: it must not come back. */
+	journal_sync_names(j);
 	if (j->moving.from == s)
 		j->moving.from = NULL;
 	segment_drop_oldest(&j->segments);

@@ -167,6 +167,8 @@ struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id
 void stage_end(struct journal *j, struct staged *s, size_t meta_end);
 
 bool journal_recover(struct journal *j, struct err *e);
+/* Makes the names in queue/journal/ durable; says so when that fails. */
+bool journal_sync_names(struct journal *j);
 /*
  * Takes in all records of a recovered segment. `durable`: bytes known to have been durable, or 0 when that has to be
  * found out. False: it cannot be read at all.

@@ -162,6 +162,14 @@ static bool recover_found(struct journal *j, struct found *l, size_t n, struct e
 	return true;
 }
 
+bool journal_sync_names(struct journal *j)
+{
+	if (file_sync_dir(j->dir) == 0)
+		return true;
+	journal_warn(j, "unable to sync queue/journal: %s", errno_text(errno));
+	return false;
+}
+
 static bool recover_segments(struct journal *j, struct err *e)
 {
 	struct names l = { 0 };
@@ -177,6 +185,9 @@ static bool recover_segments(struct journal *j, struct err *e)
 	f = mem_array(NULL, l.n + 1, sizeof *f);
 	while (n < l.n && (ok = find_segment(j, l.items[n], &f[n], e)))
 		n++;
+	/* A process that was killed may have left changes that are not durable. */
+	if (!j->o.read_only)
+		journal_sync_names(j);
 	if (ok)
 		ok = recover_found(j, f, n, e);
 	else
