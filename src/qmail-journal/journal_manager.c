@@ -88,12 +88,12 @@ static void send_message(struct manager *g, const struct journal_envelope *env)
 {
 	struct wire_reader r = wire_reader(env->recipients);
 	struct message_packet m = { .id = env->id,
-		                    .birth = (uint64_t)env->birth,
-		                    .size = env->size,
-		                    .uid = env->uid,
-		                    .pid = env->pid,
-		                    .total = env->nrecipients,
-		                    .sender = env->sender };
+				    .birth = (uint64_t)env->birth,
+				    .size = env->size,
+				    .uid = env->uid,
+				    .pid = env->pid,
+				    .total = env->nrecipients,
+				    .sender = env->sender };
 	uint8_t flags = flags_of(env);
 	struct buf out = BUF_INIT(SIZE_MAX), list = BUF_INIT(SIZE_MAX);
 
@@ -189,6 +189,9 @@ static void manage(struct manager *g)
 	send_ready(g);
 }
 
+/* What a CONTENT packet says. */
+enum content_status { CONTENT_GIVEN = 0, CONTENT_LATER = 1, CONTENT_LOST = 2 };
+
 /* ---- contents ----------------------------------------------------------------------------- */
 
 /* A sealed copy in memory: whoever gets it can read it, and nothing else of the queue. */
@@ -206,21 +209,38 @@ static int sealed_copy(struct str content)
 	return fd;
 }
 
-static void send_content(struct manager *g, uint64_t id, const struct journal_envelope *env)
+/* A body that is not as long as its message says is damaged. */
+static int open_body(struct manager *g, const struct journal_envelope *env)
+{
+	int fd = journal_open_body(g->sv->journal, env->id);
+
+	if (fd == -1 || file_size(fd) == (int64_t)env->size)
+		return fd;
+	close(fd);
+	errno = EIO;
+	return -1;
+}
+
+/* status: CONTENT_GIVEN with a descriptor, or why there is none. */
+static void send_content(struct manager *g, uint64_t id, enum content_status status, int fd)
 {
 	struct buf out = BUF_INIT(64);
-	int fd = env == NULL       ? -1
-	         : env->has_body   ? journal_open_body(g->sv->journal, id)
-	                           : sealed_copy(env->content);
 
-	if (env && fd == -1)
-		service_log(NAME, "warning: unable to hand out message %llu: %s", (unsigned long long)id,
-		            errno_text(errno));
 	wire_put_u8(&out, PACKET_CONTENT);
 	wire_put_u64(&out, id);
-	wire_put_u8(&out, fd != -1 ? 0 : env ? 1 : 2);
+	wire_put_u8(&out, (uint8_t)status);
 	send_packet(g, buf_str(&out), fd);
 	buf_free(&out);
+}
+
+static void hand_out(struct manager *g, const struct journal_envelope *env)
+{
+	int fd = env->has_body ? open_body(g, env) : sealed_copy(env->content);
+
+	if (fd == -1)
+		service_log(NAME, "warning: unable to hand out message %llu: %s", (unsigned long long)env->id,
+			    errno_text(errno));
+	send_content(g, env->id, fd == -1 ? CONTENT_LATER : CONTENT_GIVEN, fd);
 }
 
 static void open_message(struct manager *g, uint64_t id, uint8_t want)
@@ -230,13 +250,13 @@ static void open_message(struct manager *g, uint64_t id, uint8_t want)
 
 	if (!journal_read_envelope(g->sv->journal, id, &env, &e)) {
 		service_log(NAME, "alert: %s", e.text);
-		send_content(g, id, NULL);
+		send_content(g, id, e.kind == ERR_TEMPORARY ? CONTENT_LATER : CONTENT_LOST, -1);
 		return;
 	}
 	if (want & OPEN_ENVELOPE)
 		send_message(g, &env);
 	if (want & OPEN_CONTENT)
-		send_content(g, id, &env);
+		hand_out(g, &env);
 	buf_free(&env.storage);
 }
 

@@ -59,7 +59,8 @@ int frame_take(struct str *rest, uint8_t *type, struct str *payload);
  *                          u8 flags, str sender, u32 first, u32 n, n × (u8 done, str address);
  *                          with MESSAGE_MORE set further packets bring the next recipients
  *   OPEN       scheduler   u64 id, u8 want (OPEN_ENVELOPE, OPEN_CONTENT)
- *   CONTENT    journal     u64 id, u8 status (0: the content is attached as a descriptor)
+ *   CONTENT    journal     u64 id, u8 status (0: the content is attached as a descriptor; 1: try later;
+ *                          2: there is no such message any more)
  *   RESULT     scheduler   u64 id, u32 recipient, u8 letter (K or D), str text (kept for D)
  *   DEFER      scheduler   u64 id, u64 due: nothing of it is due before
  *   END        scheduler   u64 id: all recipients are done; forget it
