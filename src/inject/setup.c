@@ -21,10 +21,10 @@ static bool read_error(struct err *e)
 	return for_now(e);
 }
 
-/* $variable, else the control file. */
+/* $variable (unless it is NULL), else the control file. */
 static bool read_setting(const char *variable, const char *file, struct buf *out, struct err *e)
 {
-	const char *value = getenv(variable);
+	const char *value = variable ? getenv(variable) : NULL;
 
 	if (value == NULL)
 		return control_line_or_me(file, file, out, e) || read_error(e);
@@ -32,12 +32,12 @@ static bool read_setting(const char *variable, const char *file, struct buf *out
 	return buf_ok(out) || err_perm(e, "$%s is too long", variable);
 }
 
-static bool read_rules(struct rewrite_rules *rules, struct err *e)
+bool setup_read_rules(struct rewrite_rules *rules, bool use_environment, struct err *e)
 {
 	struct buf host = BUF_INIT(SETTING_MAX), domain = BUF_INIT(SETTING_MAX), plus = BUF_INIT(SETTING_MAX);
-	bool ok = read_setting("QMAILDEFAULTHOST", "defaulthost", &host, e) &&
-		  read_setting("QMAILDEFAULTDOMAIN", "defaultdomain", &domain, e) &&
-		  read_setting("QMAILPLUSDOMAIN", "plusdomain", &plus, e) &&
+	bool ok = read_setting(use_environment ? "QMAILDEFAULTHOST" : NULL, "defaulthost", &host, e) &&
+		  read_setting(use_environment ? "QMAILDEFAULTDOMAIN" : NULL, "defaultdomain", &domain, e) &&
+		  read_setting(use_environment ? "QMAILPLUSDOMAIN" : NULL, "plusdomain", &plus, e) &&
 		  rewrite_init(rules, buf_str(&host), buf_str(&domain), buf_str(&plus), e);
 
 	buf_free(&host);
@@ -73,7 +73,7 @@ bool setup_read(struct setup *s, struct err *e)
 	};
 	if (!home_open(e))
 		return for_now(e);
-	if (!read_rules(&s->rules, e) || !read_setting("QMAILIDHOST", "idhost", &s->idhost, e))
+	if (!setup_read_rules(&s->rules, true, e) || !read_setting("QMAILIDHOST", "idhost", &s->idhost, e))
 		return false;
 	if (followup && !control_set_load_path(followup, &s->followup, e))
 		return read_error(e);

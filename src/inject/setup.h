@@ -19,4 +19,11 @@ struct setup {
 bool setup_read(struct setup *s, struct err *e);
 void setup_free(struct setup *s);
 
+/*
+ * Only the rules by which addresses are completed: control/ files, and the
+ * environment in their place where it says so and use_environment. The home is
+ * open. Free with rewrite_free also after an error; *rules is empty before.
+ */
+bool setup_read_rules(struct rewrite_rules *rules, bool use_environment, struct err *e);
+
 #endif

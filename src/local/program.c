@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/exitcode.h"
 #include "local/leftover.h"
 #include "sys/clock.h"
 #include "sys/io.h"
@@ -119,22 +120,11 @@ static enum program_result fail(struct err *e, enum err_kind kind)
 
 enum program_result program_meaning(int code, struct err *e)
 {
-	switch (code) {
-	case 0:
+	if (code == 0)
 		return PROGRAM_NEXT;
-	case 99:
+	if (code == EXIT_STOP)
 		return PROGRAM_STOP;
-	case 100:
-	case 64:
-	case 65:
-	case 70:
-	case 76:
-	case 77:
-	case 78:
-	case 112:
-		return fail(e, ERR_PERMANENT);
-	}
-	return fail(e, ERR_TEMPORARY);
+	return fail(e, exit_code_permanent(code) ? ERR_PERMANENT : ERR_TEMPORARY);
 }
 
 static enum program_result finish(pid_t child, const struct program_limits *limits, bool alone, struct err *e)
