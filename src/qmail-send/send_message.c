@@ -250,7 +250,8 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 		sched_loaded(s->sched, placeholder);
 	else if (m->njobs)
 		return; /* known already: another telling of the same message */
-	if (!m->announced) {
+	/* What comes while we end is announced, and delivered, after the next start. */
+	if (!m->announced && !s->exiting) {
 		m->announced = true;
 		bounce_arrived(s, env->uid, env->pid);
 		log_new_message(m);
