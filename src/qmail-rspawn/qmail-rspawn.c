@@ -29,7 +29,12 @@ static const struct sandbox_rights rights = {
 	.name = "rspawn",
 	.may = SANDBOX_ACCEPT | SANDBOX_UNIX | SANDBOX_INTERNET | SANDBOX_INTERFACES,
 	.memory = 4 * SANDBOX_GIB,
-	.paths = { { "control", SANDBOX_READ } },
+	/* Besides the settings: the certificates that the system trusts, and where its links lead. */
+	.paths = { { "control", SANDBOX_READ },
+		   { "/etc/ssl", SANDBOX_READ },
+		   { "/usr/lib/ssl", SANDBOX_READ },
+		   { "/usr/share/ca-certificates", SANDBOX_READ },
+		   { "/usr/local/share/ca-certificates", SANDBOX_READ } },
 };
 
 struct loop {
@@ -85,10 +90,11 @@ static void reload(struct rspawn *r)
 	r->fingerprint = outsettings_fingerprint();
 	fresh = load_settings(&e);
 	if (fresh == NULL) {
-		service_log("rspawn", "warning: unable to use the new control files: %s", e.text);
+		service_log("rspawn", "warning: unable to use the %scontrol files: %s", r->settings ? "new " : "", e.text);
 		return;
 	}
-	settings_drop(r->settings);
+	if (r->settings)
+		settings_drop(r->settings);
 	r->settings = fresh;
 }
 
@@ -187,12 +193,10 @@ static void start(struct loop *l)
 	if (!service_start("rspawn", UNIXSOCK_PACKET, 0600, &listenfd, &e))
 		die(&e);
 	raise_descriptors();
-	r->fingerprint = outsettings_fingerprint();
+	tls_prepare();
 	if (!sandbox_enter(&rights, &e))
 		die(&e);
-	r->settings = load_settings(&e);
-	if (r->settings == NULL)
-		die(&e);
+	reload(r);
 	r->dns = dns_client_new(watch_dns, l);
 	r->peers = peers_new(r);
 	r->senders = senders_new(r, listenfd);
@@ -205,6 +209,7 @@ int main(void)
 	io_open_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
 	start(&l);
+	service_ready();
 	event_base_dispatch(l.r.base);
 	peers_free(l.r.peers);
 	/* What is left waits for the DNS. */
@@ -212,7 +217,8 @@ int main(void)
 		job_free(l.r.first_job);
 	dns_client_free(l.r.dns);
 	senders_free(l.r.senders);
-	settings_drop(l.r.settings);
+	if (l.r.settings)
+		settings_drop(l.r.settings);
 	for (size_t i = 0; i < 4; i++)
 		event_free(l.always[i]);
 	event_base_free(l.r.base);

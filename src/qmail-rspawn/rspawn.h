@@ -26,7 +26,7 @@ struct rspawn {
 	struct event_base *base;
 	/* Replaced as a whole when a file changes or on SIGHUP; conns and jobs use it only during a call, or hold a
 	 * reference. */
-	struct outsettings_ref *settings;
+	struct outsettings_ref *settings; /* NULL: there was never anything usable in control/ */
 	uint64_t fingerprint; /* of the files that settings were read from */
 	struct dns_client *dns;
 	struct peers *peers;

@@ -129,6 +129,15 @@ void sender_result(struct sender *s, const struct delivery_result *result)
 		wait_to_send(s, b);
 }
 
+/* Without control files nothing can be sent; local mail goes on, so this process stays. */
+static void refuse(struct sender *s, const struct delivery_request *q)
+{
+	struct delivery_result result = { q->id, 0, 'Z', STR("Unable to read control files. (#4.3.0)\n") };
+
+	for (; result.recipient < q->nrecipients; result.recipient++)
+		sender_result(s, &result);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sender *s = ctx;
@@ -152,6 +161,11 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 				close(message);
 			close_sender(s);
 			return;
+		}
+		if (r->settings == NULL) {
+			close(message);
+			refuse(s, &request);
+			continue;
 		}
 		s->jobs++;
 		job_start(r, s, buf_str(b), message);

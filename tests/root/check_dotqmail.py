@@ -705,6 +705,84 @@ def aliases_program(m):
     os.unlink(m.home("alias") + "/.qmail-default")
 
 
+@check
+def program_that_kills_its_delivery(m):
+    m.dot("ann", "-ppid", "|kill -9 $PPID; sleep 1\n")
+    m.try_mail(rcpt("ppid")).expect("deferral", "qmail-local_crashed./")
+
+
+@check
+def empty_forward(m):
+    m.dot("ann", "-ef", "&\n")
+    s = m.send_mail(rcpt("ef"))
+    t = m.story(int(re.search(r"did_0\+1\+0/qp_(\d+)", s.only[3]).group(1)))
+    equal(t.deliveries[0][1:], ("@mail.lab.test", "success", ""))
+
+
+@check
+def forward_loop_ends(m):
+    m.dot("ann", "-fl", "&ann-fl@lab.test\n")
+    s = m.send_mail(rcpt("fl"), sender=b"#@[]")
+    t = m.story(int(re.search(r"qp_(\d+)", s.only[3]).group(1)))
+    t.expect("failure", "This_message_is_looping:_it_already_has_my_Delivered-To_line._(#5.4.6)/")
+
+
+@check
+def many_lines(m):
+    m.maildir("ann", "M9")
+    m.dot("ann", "-lines", "# comment\n" * 3000 + "  # this is an address\n" + "./M9/\n" * 20)
+    s = m.send_mail(rcpt("lines"), sender=b"#@[]")
+    assert s.only[3].startswith("did_20+1+0/qp_"), s.only
+    equal(len(m.inbox("ann", "M9")), 20)
+
+
+@check
+def the_same_user_twice(m):
+    m.clear_inbox("bob")
+    s = m.send_mail(["bob@lab.test", "bob@lab.test", "BOB@lab.test"])
+    equal([d[2:] for d in s.deliveries], [("success", "did_1+0+0/")] * 3)
+    equal(len(m.inbox("bob")), 3)
+
+
+@check
+def maildir_names(m):
+    for name in os.listdir(m.home("bob") + "/Maildir/new"):
+        assert re.fullmatch(r"\d+\.[^./:]+\.[^/:]+", name), name
+    equal(os.listdir(m.home("bob") + "/Maildir/tmp"), [])
+
+
+@check
+def symlinked_maildir_and_mailbox(m):
+    m.maildir("ann", "Real")
+    os.symlink("Real", m.home("ann") + "/Linked")
+    os.symlink("realbox", m.home("ann") + "/linkbox")
+    m.dot("ann", "-links", "./Linked/\n./linkbox\n")
+    m.send_mail(rcpt("links")).expect("success", "did_2+0+0/")
+    equal(len(m.inbox("ann", "Real")), 1)
+    assert m.read("ann", "realbox").startswith(b"From ")
+
+
+@check
+def home_behind_a_link(m):
+    os.rename(m.home("joe"), m.home("joe") + ".real")
+    os.symlink(m.home("joe") + ".real", m.home("joe"))
+    m.send_mail("joe@lab.test").expect("success", "did_1+0+0/")
+    m.dot("joe", "-pwd", "|echo $HOME\n")
+    m.send_mail(rcpt("pwd", "joe")).expect("success", m.home("joe") + "/did_0+0+1/")
+
+
+@check
+def mbox_that_is_a_device(m):
+    m.dot("ann", "-null", "/dev/null\n")
+    m.send_mail(rcpt("null")).expect("success", "did_1+0+0/")
+
+
+@check
+def full_device(m):
+    m.dot("ann", "-full", "/dev/full\n")
+    m.try_mail(rcpt("full")).expect("deferral", "Unable_to_write_/dev/full:_out_of_disk_space._(#4.3.0)/")
+
+
 # ---- qmail-local by hand ------------------------------------------------------------------
 
 def local(m, *arguments, stdin="/dev/null", user=2001, cwd="/"):
