@@ -10,7 +10,7 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
-	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox
+	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox aliases
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -57,7 +57,7 @@ LIB_outbound := base sys conf dns tls smtpclient
 # Who a local address belongs to.
 LIB_users := base sys cdb
 # One local delivery: .qmail, Maildir, mbox, program, forward.
-LIB_local := base sys mail submit
+LIB_local := base sys wire mail submit
 # A simulated disk in place of sys/file.c; only tests link it. Its archive must come before that of sys, as it does
 # by name.
 LIB_simdisk := base sys
@@ -67,6 +67,8 @@ LIB_inject := base sys mail conf submit
 # The small programs of .qmail lines: running a program on a message, sending
 # the message on.
 LIB_filter := base sys submit
+# Aliases, .forward files and mailing lists as sendmail has them.
+LIB_aliases := base sys mail cdb inject
 # Reading Maildirs.
 LIB_mailbox := base sys
 
@@ -109,6 +111,14 @@ PROG_datemail := filter sys base
 PROG_mailsubj := filter sys base
 PROG_maildirmake := filter base
 PROG_maildir2mbox := filter mailbox local sys base
+PROG_dot-forward := aliases inject filter sys base
+PROG_fastforward := aliases inject cdb filter sys base
+PROG_setforward := aliases cdb filter sys base
+PROG_printforward := aliases cdb filter sys base
+PROG_newaliases := aliases cdb filter base
+PROG_newinclude := aliases filter base
+PROG_setmaillist := aliases filter sys base
+PROG_printmaillist := aliases filter sys base
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

@@ -44,7 +44,7 @@ for p in "$bin"/*; do
 	chmod "$mode" "$home/bin/.$name.new"
 	mv -f "$home/bin/.$name.new" "$home/bin/$name"
 done
-[ ! -e "$home/bin/sendmail" ] || for alias in mailq newaliases; do ln -sf sendmail "$home/bin/$alias"; done
+[ ! -e "$home/bin/sendmail" ] || ln -sf sendmail "$home/bin/mailq"
 
 boot() { # boot NAME DEFAULTDELIVERY: a start script an administrator copies to rc
 	cat >"$home/boot/$1" <<-SCRIPT

@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/exitcode.h"
 #include "filter/child.h"
 #include "filter/resend.h"
 #include "filter/tool.h"
 
 #define ME "condredirect"
-#define STOP 99
-#define TEMPORARY 111
 
 int main(int argc, char **argv)
 {
@@ -31,9 +30,9 @@ int main(int argc, char **argv)
 	if (child_verdict(ME, argv + 2) != 0)
 		return 0;
 	if (lseek(0, 0, SEEK_SET) == -1)
-		tool_die(ME, TEMPORARY, "unable to rewind: %s", errno_text(errno));
+		tool_die(ME, EXIT_TEMPORARY, "unable to rewind: %s", errno_text(errno));
 	if (!resend_message(&r, &qp, &e))
 		tool_fail(ME, &e);
 	fprintf(stderr, ME ": qp %d\n", (int)qp);
-	return STOP;
+	return EXIT_STOP;
 }

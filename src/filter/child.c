@@ -1,4 +1,5 @@
 #include "filter/child.h"
+#include "base/exitcode.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 #include "sys/io.h"
 
 #define CHUNK 65536
-#define TEMPORARY 111
 
 _Noreturn void child_become(const char *me, char *const *argv)
 {
@@ -71,7 +71,7 @@ static _Noreturn void become_reader(const char *me, char *const *argv, int fd)
 {
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(fd, 0) == -1)
-		tool_die(me, TEMPORARY, "unable to set up the descriptors: %s", errno_text(errno));
+		tool_die(me, EXIT_TEMPORARY, "unable to set up the descriptors: %s", errno_text(errno));
 	child_become(me, argv);
 }
 
@@ -110,8 +110,8 @@ int child_verdict(const char *me, char *const *argv)
 	if (!child_run(me, argv, &code, &e))
 		tool_fail(me, &e);
 	if (code == CHILD_CRASHED)
-		tool_die(me, TEMPORARY, "child crashed");
-	if (code == TEMPORARY)
-		tool_die(me, TEMPORARY, "temporary child error");
+		tool_die(me, EXIT_TEMPORARY, "child crashed");
+	if (code == EXIT_TEMPORARY)
+		tool_die(me, EXIT_TEMPORARY, "temporary child error");
 	return code;
 }

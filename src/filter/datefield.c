@@ -1,4 +1,5 @@
 #include "filter/datefield.h"
+#include "base/exitcode.h"
 
 #include <stdlib.h>
 
@@ -6,8 +7,6 @@
 #include "filter/child.h"
 #include "filter/tool.h"
 #include "sys/clock.h"
-
-#define TEMPORARY 111
 
 void datefield_add(struct buf *out, time_t now)
 {
@@ -34,7 +33,7 @@ int datefield_feed(const char *me, char *const *argv)
 	if (!child_feed(me, argv, buf_str(&field), 0, &code, &e))
 		tool_fail(me, &e);
 	if (code == CHILD_CRASHED)
-		tool_die(me, TEMPORARY, "child crashed");
+		tool_die(me, EXIT_TEMPORARY, "child crashed");
 	buf_free(&field);
 	return code;
 }

@@ -5,12 +5,12 @@
  */
 #include <unistd.h>
 
+#include "base/exitcode.h"
 #include "filter/child.h"
 #include "filter/preline_head.h"
 #include "filter/tool.h"
 
 #define ME "preline"
-#define TEMPORARY 111
 #define HEAD_MAX (1u << 20)
 
 static _Noreturn void usage(void)
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	if (!child_feed(ME, argv + optind, buf_str(&head), 0, &code, &e))
 		tool_fail(ME, &e);
 	if (code == CHILD_CRASHED)
-		tool_die(ME, TEMPORARY, "child crashed");
+		tool_die(ME, EXIT_TEMPORARY, "child crashed");
 	buf_free(&head);
 	return code;
 }

@@ -1,0 +1,68 @@
+#include "aliases/forwardfile.h"
+
+#include "aliases/aliasline.h"
+
+struct owner {
+	struct str user, host;
+};
+
+static bool is_owner(const struct alias_item *item, const struct owner *owner)
+{
+	size_t at = str_rchr(item->plain, '@');
+
+	if (!item->has_host)
+		return str_ieq(item->plain, owner->user);
+	return str_ieq(str_head(item->plain, at), owner->user) && str_ieq(str_from(item->plain, at + 1), owner->host);
+}
+
+static bool add_item(const struct alias_item *item, const struct owner *owner, struct forwardfile *f, struct err *e)
+{
+	switch (item->kind) {
+	case ALIAS_PROGRAM:
+		if (item->plain.n == 0)
+			return err_temp(e, "a program is missing behind '|'");
+		addresses_add(&f->programs, item->plain);
+		return true;
+	case ALIAS_FILE:
+		return err_temp(e, "file delivery %.*s not supported", STR_ARG(str_head(item->plain, 200)));
+	case ALIAS_ADDRESS:
+	case ALIAS_INCLUDE:
+		break;
+	}
+	if (is_owner(item, owner))
+		f->direct = true;
+	else
+		addresses_add(&f->addresses, item->full);
+	return true;
+}
+
+bool forwardfile_parse(struct str text, const struct rewrite_rules *rules, struct str user, struct str host,
+		       struct forwardfile *f, struct err *e)
+{
+	const struct owner owner = { user, host };
+	struct alias_items items = { 0 };
+	struct str line;
+	bool ok = true;
+
+	while (ok && str_next_line(&text, &line)) {
+		if (str_starts(line, STR("#")))
+			continue;
+		ok = aliasline_parse(line, rules, false, &items, e);
+		for (size_t i = 0; ok && i < items.n; i++)
+			ok = add_item(&items.item[i], &owner, f, e);
+	}
+	alias_items_free(&items);
+	return ok;
+}
+
+bool forwardfile_empty(const struct forwardfile *f)
+{
+	return !f->direct && f->programs.n == 0 && f->addresses.n == 0;
+}
+
+void forwardfile_free(struct forwardfile *f)
+{
+	addresses_free(&f->programs);
+	addresses_free(&f->addresses);
+	f->direct = false;
+}
