@@ -177,6 +177,7 @@ static void run(struct server *sv)
 	event_add(term, NULL);
 	event_add(intr, NULL);
 	event_add(sv->maintain_timer, &later);
+	service_ready();
 	while (!sv->stopping) {
 		event_base_loop(sv->loop, EVLOOP_ONCE);
 		end_of_turn(sv);

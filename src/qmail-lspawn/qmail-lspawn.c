@@ -120,6 +120,7 @@ int main(int argc, char **argv)
 		service_log(NAME, "fatal: %s", e.text);
 		return 111;
 	}
+	service_ready();
 	lspawn_loop(&l);
 	cdbfile_close(&l.users);
 	free(l.own_alias);

@@ -104,6 +104,7 @@ int main(void)
 	if (!lookups_new(l.base, log_line, &l.lookups, &e))
 		die(&e);
 	askers = askers_new(l.base, listenfd, l.lookups);
+	service_ready();
 	event_base_dispatch(l.base);
 	askers_free(askers);
 	lookups_free(l.lookups);

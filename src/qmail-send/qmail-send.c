@@ -45,7 +45,7 @@ static void set_wake(struct sender *s)
 	int64_t due = sched_wake(s->sched), now = clock_wall();
 	struct timeval tv = { 3600, 0 };
 	bool all_up = journal_link_up(s) && sched_limit(s->sched, SCHED_LOCAL) == s->config.concurrency[SCHED_LOCAL] &&
-	              sched_limit(s->sched, SCHED_REMOTE) == s->config.concurrency[SCHED_REMOTE];
+		      sched_limit(s->sched, SCHED_REMOTE) == s->config.concurrency[SCHED_REMOTE];
 
 	if (due != INT64_MAX && due - now < tv.tv_sec)
 		tv.tv_sec = due > now ? due - now : 1;
@@ -58,11 +58,11 @@ void send_pump(struct sender *s)
 {
 	struct job *j;
 
-	if (s->ready && !s->ever_ready) {
+	if (s->ready && s->services_ready && !s->ever_ready) {
 		s->ever_ready = true;
 		log_status(s);
 	}
-	if (!s->exiting && journal_link_up(s) && s->ready)
+	if (!s->exiting && journal_link_up(s) && s->ready && s->ever_ready)
 		while ((j = sched_next(s->sched, clock_wall())) != NULL)
 			start_job(s, j);
 	set_wake(s);
@@ -112,13 +112,24 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 		log_line("alert: %s", e.text);
 }
 
-/* The process that starts the others again is gone: as in qmail, the whole system ends and is started anew. */
+/*
+ * The services are ready. Or the process that starts them again is gone: as in qmail, the whole system ends and is
+ * started anew.
+ */
 static void on_startlink(evutil_socket_t fd, short what, void *arg)
 {
 	struct sender *s = arg;
+	char c;
 
 	(void)what;
-	log_line("alert: oh no! lost qmail-start's watching process! dying...");
+	if (recv(fd, &c, 1, 0) == 1) {
+		s->services_ready = true;
+		return;
+	}
+	/* During the start it ends when a service cannot start, and that was said. */
+	if (s->ever_ready)
+		log_line("alert: oh no! lost qmail-start's watching process! dying...");
+	s->lost_start = true;
 	close(fd);
 	event_base_loopbreak(s->loop);
 }
@@ -129,7 +140,9 @@ static void watch_startlink(struct sender *s)
 
 	/* Started by hand there is none. */
 	if (fstat(STARTLINK_FD, &st) == 0 && S_ISSOCK(st.st_mode))
-		event_add(event_new(s->loop, STARTLINK_FD, EV_READ, on_startlink, s), NULL);
+		event_add(event_new(s->loop, STARTLINK_FD, EV_READ | EV_PERSIST, on_startlink, s), NULL);
+	else
+		s->services_ready = true;
 }
 
 static bool startlink_closed(void)
@@ -184,7 +197,7 @@ static bool start(struct sender *s, struct err *e)
 	return sandbox_enter(&rights, e) && connect_all(s, e);
 }
 
-static void run(struct sender *s)
+static int run(struct sender *s)
 {
 	catch_signal(s, SIGTERM, on_term);
 	watch_startlink(s);
@@ -197,9 +210,12 @@ static void run(struct sender *s)
 		if (s->exiting && deliveries_running(s) == 0 && s->nbounces == 0)
 			break;
 	}
+	if (s->lost_start && !s->ever_ready)
+		return 111;
 	journal_link_drain(s);
 	log_line("status: exiting");
 	log_flush();
+	return 0;
 }
 
 int main(void)
@@ -208,10 +224,11 @@ int main(void)
 	struct err e;
 
 	if (!start(&s, &e)) {
-		log_line("alert: cannot start: %s", e.text);
+		/* Without the other processes nothing connects, and they have said why they ended. */
+		if (!startlink_closed())
+			log_line("alert: cannot start: %s", e.text);
 		log_flush();
 		return 111;
 	}
-	run(&s);
-	return 0;
+	return run(&s);
 }

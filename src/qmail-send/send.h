@@ -32,14 +32,14 @@ struct envelope {
 	uint64_t size;
 	uint32_t uid, pid;
 	uint32_t total;
-	uint8_t flags;      /* MESSAGE_… */
-	struct buf text;    /* sender and recipients, one after the other */
+	uint8_t flags;   /* MESSAGE_… */
+	struct buf text; /* sender and recipients, one after the other */
 	size_t sender_length;
 	struct envelope_recipient {
 		size_t at;
 		uint32_t length;
 		bool done;
-	} *recipients;
+	} * recipients;
 	uint32_t nrecipients; /* so far; total when complete */
 };
 
@@ -55,12 +55,14 @@ struct sender {
 	struct send_config config;
 	struct route_tables routes;
 	struct sched *sched;
-	struct hash_key key;     /* of tables keyed by what strangers choose */
-	struct event *wake;      /* when the next job is due, or a connection is to be tried again */
-	bool exiting;            /* SIGTERM came: nothing new is started */
-	bool ready;              /* the journal has told us all it has */
+	struct hash_key key; /* of tables keyed by what strangers choose */
+	struct event *wake;  /* when the next job is due, or a connection is to be tried again */
+	bool exiting;        /* SIGTERM came: nothing new is started */
+	bool ready;          /* the journal has told us all it has */
 	bool ever_ready;
-	uint64_t next_delivery;  /* number of the next delivery in the log */
+	bool services_ready;    /* all of them have been */
+	bool lost_start;        /* the process that watches the services is gone */
+	uint64_t next_delivery; /* number of the next delivery in the log */
 	struct journal_link *journal;
 	struct spawner *spawners[SCHED_CHANNELS];
 	struct bounce *bounces;
@@ -77,7 +79,7 @@ bool journal_link_start(struct sender *s, struct err *e);
 void journal_link_retry(struct sender *s);
 bool journal_link_up(const struct sender *s);
 void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpose, struct job *job, bool envelope,
-                          bool content);
+			  bool content);
 void journal_result(struct sender *s, uint64_t id, uint32_t recipient, char letter, struct str text);
 void journal_defer(struct sender *s, uint64_t id, int64_t due);
 void journal_end(struct sender *s, uint64_t id);

@@ -104,7 +104,9 @@ static void lost(struct spawner *sp)
 {
 	struct running *run, *next;
 
-	log_line("alert: lost connection to qmail-%s; its deliveries are deferred", sp->name);
+	/* Before the first good start it said itself why it ended. */
+	if (sp->s->ever_ready)
+		log_line("alert: lost connection to qmail-%s; its deliveries are deferred", sp->name);
 	event_free(sp->readable);
 	event_free(sp->writable);
 	close(sp->fd);

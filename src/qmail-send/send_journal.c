@@ -114,7 +114,8 @@ static void put_back_opens(struct journal_link *l)
 
 static void lost(struct journal_link *l)
 {
-	log_line("alert: lost connection to qmail-journal; trying again every second");
+	if (l->s->ever_ready)
+		log_line("alert: lost connection to qmail-journal; trying again every second");
 	event_free(l->readable);
 	event_free(l->writable);
 	l->readable = l->writable = NULL;

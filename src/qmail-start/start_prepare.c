@@ -13,9 +13,10 @@
 
 const struct service_row service_rows[SERVICES] = {
 	[SERVICE_JOURNAL] = { "qmail-journal",
-	                      ACCOUNT_QUEUE,
-	                      false,
-	                      { { "journal", UNIXSOCK_STREAM, 0666, false }, { "queue", UNIXSOCK_PACKET, 0600, true } } },
+			      ACCOUNT_QUEUE,
+			      false,
+			      { { "journal", UNIXSOCK_STREAM, 0666, false },
+				{ "queue", UNIXSOCK_PACKET, 0600, true } } },
 	[SERVICE_RESOLVE] = { "qmail-resolve", ACCOUNT_RESOLVE, true, { { "resolve", UNIXSOCK_PACKET, 0666, false } } },
 	[SERVICE_LSPAWN] = { "qmail-lspawn", ACCOUNT_COUNT, false, { { "lspawn", UNIXSOCK_PACKET, 0600, true } } },
 	[SERVICE_RSPAWN] = { "qmail-rspawn", ACCOUNT_REMOTE, false, { { "rspawn", UNIXSOCK_PACKET, 0600, true } } },
@@ -52,10 +53,12 @@ static bool make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid, 
 		return err_perm(e, "%s/%s is not a directory; move it away", home_path(), path);
 	if (st.st_uid != uid)
 		return err_perm(e, "%s/%s belongs to uid %lu and must belong to uid %lu; chown it", home_path(), path,
-		                (unsigned long)st.st_uid, (unsigned long)uid);
-	if (st.st_mode & S_IWOTH)
-		return err_perm(e, "%s/%s can be written by everybody; chmod it to %03o", home_path(), path,
-		                (unsigned)mode);
+				(unsigned long)st.st_uid, (unsigned long)uid);
+	if (st.st_mode & ~mode & (S_IWGRP | S_IWOTH))
+		return err_perm(e, "%s/%s can be written by others; chmod it to %03o", home_path(), path,
+				(unsigned)mode);
+	if ((st.st_mode & S_IRWXU) != S_IRWXU)
+		return err_perm(e, "%s/%s is closed to its owner; chmod it to %03o", home_path(), path, (unsigned)mode);
 	return true;
 }
 
@@ -64,13 +67,16 @@ static bool make_directories(struct start *s, struct err *e)
 	uid_t queue = s->accounts.uid[ACCOUNT_QUEUE];
 	gid_t qmail = s->accounts.gid_qmail;
 
-	return make_directory("queue", 0750, queue, qmail, e) && make_directory("queue/journal", 0700, queue, qmail, e) &&
+	return make_directory("queue", 0750, queue, qmail, e) &&
+	       make_directory("queue/journal", 0700, queue, qmail, e) &&
 	       make_directory("queue/body", 0700, queue, qmail, e) &&
 	       make_directory("queue/lock", 0750, queue, qmail, e);
 }
 
 static bool listen_all(struct start *s, struct err *e)
 {
+	struct stat st;
+
 	for (int i = 0; i < SERVICES; i++)
 		for (int k = 0; k < SERVICE_SOCKETS; k++) {
 			char path[64];
@@ -80,9 +86,10 @@ static bool listen_all(struct start *s, struct err *e)
 				continue;
 			snprintf(path, sizeof path, "run/%s", service_rows[i].sockets[k].name);
 			/* We have the lock: whoever answers there is on its way out. */
-			unlink(path);
+			if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+				unlink(path);
 			if (!unixsock_listen(path, service_rows[i].sockets[k].kind, service_rows[i].sockets[k].mode,
-			                     &s->sockets[i][k], e))
+					     &s->sockets[i][k], e))
 				return false;
 			if (service_rows[i].sockets[k].for_send && s->accounts.separated &&
 			    chown(path, s->accounts.uid[ACCOUNT_SEND], s->accounts.gid_qmail) == -1)

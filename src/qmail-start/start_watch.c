@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,20 +24,22 @@
 #include "sys/service.h"
 
 #define NAME "qmail-start"
-#define YOUNG_MS 2000        /* one that dies younger has a reason that will not go away at once */
+#define YOUNG_MS 2000 /* one that dies younger has a reason that will not go away at once */
 #define BACKOFF_MAX_MS 30000
-#define STOP_MS 20000        /* the journal gets this long to let go of the queue */
-#define LEAVE_MS 1500        /* others that still finish a delivery are left to it */
+#define STOP_MS 20000 /* the journal gets this long to let go of the queue */
+#define LEAVE_MS 1500 /* others that still finish a delivery are left to it */
 
 struct kept {
 	pid_t pid;           /* 0: not running */
 	int64_t started;     /* monotonic ms */
 	int64_t start_again; /* not before */
 	int64_t backoff;
-	bool ever_old;       /* it has run for a while once */
+	int ready_fd; /* it says here that it is ready; -1: it has, or has ended */
+	bool ready;   /* it has once */
 };
 
 static struct kept kept[SERVICES];
+static bool all_ready; /* every service has been, once */
 
 /* What must not end the watching process; its children begin without that. */
 static void set_signals(void (*action)(int))
@@ -47,10 +50,11 @@ static void set_signals(void (*action)(int))
 		signal(signals[i], action);
 }
 
-/* In the child: descriptors 0 (null), 1 and 2 (log), 3 and 4 (sockets), and nothing else. */
-static void arrange_descriptors(const struct start *s, int i)
+/* In the child: descriptors 0 (null), 1 and 2 (log), 3 and 4 (sockets), 5 (to say that it is ready), nothing else. */
+static void arrange_descriptors(const struct start *s, int i, int ready)
 {
 	int null = open("/dev/null", O_RDWR), log = fcntl(s->log, F_DUPFD, 20), socks[SERVICE_SOCKETS];
+	int high = fcntl(ready, F_DUPFD, 20);
 
 	for (int k = 0; k < SERVICE_SOCKETS; k++)
 		socks[k] = s->sockets[i][k] == -1 ? -1 : fcntl(s->sockets[i][k], F_DUPFD, 20);
@@ -63,10 +67,11 @@ static void arrange_descriptors(const struct start *s, int i)
 		else
 			close(SERVICE_FD + k);
 	}
-	close_range(SERVICE_FD + SERVICE_SOCKETS, ~0u, 0);
+	dup2(high, SERVICE_READY_FD);
+	close_range(SERVICE_READY_FD + 1, ~0u, 0);
 }
 
-static _Noreturn void run_service(const struct start *s, int i)
+static _Noreturn void run_service(const struct start *s, int i, int ready)
 {
 	const struct service_row *row = &service_rows[i];
 	/* Found before descriptors change hands; the result is static memory. */
@@ -76,7 +81,7 @@ static _Noreturn void run_service(const struct start *s, int i)
 	sigset_t none;
 	struct err e;
 
-	arrange_descriptors(s, i);
+	arrange_descriptors(s, i, ready);
 	set_signals(SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -96,17 +101,45 @@ static _Noreturn void run_service(const struct start *s, int i)
 
 static void start_service(const struct start *s, int i)
 {
-	pid_t pid = fork();
+	int fds[2] = { -1, -1 };
+	pid_t pid = -1;
 
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0)
+		pid = fork();
 	if (pid == 0)
-		run_service(s, i);
+		run_service(s, i, fds[1]);
 	kept[i].started = clock_monotonic_ms();
+	if (pid == -1)
+		service_log(NAME, "warning: unable to start %s: %s; trying again in a second", service_rows[i].program,
+			    errno_text(errno));
+	if (fds[1] != -1)
+		close(fds[1]);
 	if (pid == -1) {
-		service_log(NAME, "warning: unable to fork; trying again in a second");
+		if (fds[0] != -1)
+			close(fds[0]);
 		kept[i].start_again = kept[i].started + 1000;
 		return;
 	}
+	kept[i].ready_fd = fds[0];
 	kept[i].pid = pid;
+}
+
+/* A word on this descriptor, or its end. */
+static void hear_ready(const struct start *s, int i)
+{
+	char c;
+
+	if (kept[i].ready_fd == -1)
+		return;
+	if (read(kept[i].ready_fd, &c, 1) == 1)
+		kept[i].ready = true;
+	close(kept[i].ready_fd);
+	kept[i].ready_fd = -1;
+	for (int k = 0; k < SERVICES; k++)
+		if (!kept[k].ready)
+			return;
+	if (!all_ready && write(s->link, "+", 1) == 1)
+		all_ready = true;
 }
 
 static void stop_all(const struct start *s)
@@ -149,14 +182,15 @@ static bool service_ended(int i, int status)
 	int64_t now = clock_monotonic_ms(), age = now - k->started;
 
 	k->pid = 0;
-	if (age >= YOUNG_MS) {
-		k->ever_old = true;
-		k->backoff = 0;
-	} else if (!k->ever_old && WIFEXITED(status)) {
-		/* It said why in the log. */
-		service_log(NAME, "alert: cannot start: %s ended with exit code %d", service_rows[i].program,
-		            WEXITSTATUS(status));
+	if (!all_ready && WIFEXITED(status)) {
+		/* With these it has said why. */
+		if (WEXITSTATUS(status) != 100 && WEXITSTATUS(status) != 111)
+			service_log(NAME, "alert: cannot start: %s ended with exit code %d", service_rows[i].program,
+				    WEXITSTATUS(status));
 		return false;
+	}
+	if (age >= YOUNG_MS) {
+		k->backoff = 0;
 	} else {
 		k->backoff = k->backoff ? 2 * k->backoff : 100;
 		if (k->backoff > BACKOFF_MAX_MS)
@@ -164,10 +198,10 @@ static bool service_ended(int i, int status)
 	}
 	if (WIFSIGNALED(status))
 		service_log(NAME, "warning: %s was ended by signal %d; starting it again", service_rows[i].program,
-		            WTERMSIG(status));
+			    WTERMSIG(status));
 	else
 		service_log(NAME, "warning: %s ended with exit code %d; starting it again", service_rows[i].program,
-		            WEXITSTATUS(status));
+			    WEXITSTATUS(status));
 	k->start_again = now + k->backoff;
 	return true;
 }
@@ -200,7 +234,7 @@ static int start_due(const struct start *s)
 
 _Noreturn void start_watch(struct start *s)
 {
-	struct pollfd fds[2] = { { .fd = s->link, .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[2 + SERVICES] = { { .fd = s->link, .events = POLLIN }, { .events = POLLIN } };
 	struct signalfd_siginfo info;
 	bool going = true;
 	sigset_t set;
@@ -211,10 +245,17 @@ _Noreturn void start_watch(struct start *s)
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fds[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (int i = 0; i < SERVICES; i++)
+		kept[i].ready_fd = -1;
 	while (going) {
 		int wait = start_due(s);
 
-		poll(fds, 2, wait);
+		for (int i = 0; i < SERVICES; i++)
+			fds[2 + i] = (struct pollfd){ .fd = kept[i].ready_fd, .events = POLLIN };
+		poll(fds, 2 + SERVICES, wait);
+		for (int i = 0; i < SERVICES; i++)
+			if (fds[2 + i].revents)
+				hear_ready(s, i);
 		if (fds[0].revents)
 			going = false;
 		while (read(fds[1].fd, &info, sizeof info) == (ssize_t)sizeof info)

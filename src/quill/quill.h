@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include "base/err.h"
+
 /* Each takes the arguments behind the command's name and returns the exit code. */
 int quill_init(int argc, char **argv);
 int quill_up(int argc, char **argv);
@@ -22,6 +24,9 @@ int quill_check(int argc, char **argv);
 
 /* Says "quill: fatal: …" and returns 111 (or 100). */
 int quill_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* False: a file in control/ cannot be read as what it is, or there is no control/me; e says which. */
+bool quill_controls_readable(struct err *e);
 
 /* Makes the optional argument DIR the home. False: said why. */
 bool quill_choose_home(int argc, char **argv);

@@ -34,10 +34,43 @@ static bool readable(const struct controls_file *f, struct err *e)
 		return ok;
 	}
 	ok = f->kind == CONTROLS_DATABASE || control_line(f->name, &line, &present, e);
-	if (ok && f->kind == CONTROLS_NUMBER && line.n && !chr_digit(line.p[0]))
+	buf_free(&line);
+	return ok;
+}
+
+static bool is_number(const struct controls_file *f, struct err *e)
+{
+	struct buf line = BUF_INIT(CONTROL_FILE_MAX);
+	struct err ignored;
+	bool present, ok = true;
+
+	if (f->kind == CONTROLS_NUMBER && control_line(f->name, &line, &present, &ignored) && line.n &&
+	    !chr_digit(line.p[0]))
 		ok = err_perm(e, "control/%s does not begin with a digit and is ignored", f->name);
 	buf_free(&line);
 	return ok;
+}
+
+static bool have_me(struct err *e)
+{
+	struct buf me = BUF_INIT(CONTROL_FILE_MAX);
+	bool present, ok = control_line("me", &me, &present, e);
+
+	if (ok && (!present || me.n == 0))
+		ok = err_perm(e, "control/me is missing or empty; write the host's full name to it");
+	buf_free(&me);
+	return ok;
+}
+
+bool quill_controls_readable(struct err *e)
+{
+	size_t n;
+	const struct controls_file *files = controls_all(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!readable(&files[i], e))
+			return err_context(e, "%s/control", home_path());
+	return have_me(e) || err_context(e, "%s", home_path());
 }
 
 static bool known_name(void *ctx, const char *name)
@@ -57,9 +90,7 @@ static void check_controls(struct check *c)
 {
 	size_t n;
 	const struct controls_file *files = controls_all(&n);
-	struct buf me = BUF_INIT(CONTROL_FILE_MAX);
 	int dir = file_open_dir(home_dir(), "control");
-	bool present;
 	struct err e;
 
 	if (dir == -1) {
@@ -67,22 +98,21 @@ static void check_controls(struct check *c)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (!readable(&files[i], &e))
+		if (!readable(&files[i], &e) || !is_number(&files[i], &e))
 			problem(c, e.text, "");
-	if (control_line("me", &me, &present, &e) && (!present || me.n == 0))
-		problem(c, "control/me is missing or empty", "write the host's full name to it");
+	if (!have_me(&e))
+		problem(c, e.text, "");
 	if (access("control/rcpthosts", F_OK) == -1)
 		printf("note: without control/rcpthosts only mail for local and virtual domains is accepted\n");
 	file_list(dir, known_name, c);
 	file_close(dir);
-	buf_free(&me);
 }
 
 static void check_programs(struct check *c)
 {
-	static const char *const programs[] = { "qmail-start",  "qmail-journal", "qmail-send",    "qmail-lspawn",
-		                                "qmail-rspawn", "qmail-resolve", "qmail-smtpd",   "qmail-queue",
-		                                "qmail-inject", "qmail-remote",  "qmail-local" };
+	static const char *const programs[] = { "qmail-start",  "qmail-journal", "qmail-send",  "qmail-lspawn",
+						"qmail-rspawn", "qmail-resolve", "qmail-smtpd", "qmail-queue",
+						"qmail-inject", "qmail-remote",  "qmail-local" };
 
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
 		if (access(home_program(programs[i]), X_OK) == -1)

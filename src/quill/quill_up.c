@@ -25,9 +25,9 @@
 
 struct up {
 	struct buf defaultdelivery;
-	int log[2];          /* what the others write comes out of log[0] */
+	int log[2]; /* what the others write comes out of log[0] */
 	int signals;
-	pid_t start, smtpd;  /* 0: not running */
+	pid_t start, smtpd;               /* 0: not running */
 	int64_t start_again, smtpd_again; /* monotonic ms */
 	struct buf line;
 	bool send_ready, smtpd_ready, announced;
@@ -208,21 +208,34 @@ static int loop(struct up *u)
 	return u->code;
 }
 
+/* The whole file: several lines are allowed. */
+static bool read_defaultdelivery(struct buf *b, struct err *e)
+{
+	int fd = open("control/defaultdelivery", O_RDONLY | O_CLOEXEC), saved;
+	bool ok;
+
+	if (fd == -1 && errno == ENOENT) {
+		buf_addz(b, "./Maildir/");
+		return true;
+	}
+	if (fd == -1)
+		return err_sys(e, errno, "unable to read %s/control/defaultdelivery", home_path());
+	ok = io_read_rest(fd, b);
+	saved = errno;
+	close(fd);
+	return ok || err_sys(e, saved, "unable to read %s/control/defaultdelivery", home_path());
+}
+
 int quill_up(int argc, char **argv)
 {
 	struct up u = { .defaultdelivery = BUF_INIT(65536), .line = BUF_INIT(LINES_MAX) };
 	sigset_t set;
 	struct err e;
-	int fd;
 
 	if (!quill_choose_home(argc, argv))
 		return 111;
-	/* The whole file: several lines are allowed. */
-	fd = open("control/defaultdelivery", O_RDONLY | O_CLOEXEC);
-	if (fd == -1 || !io_read_rest(fd, &u.defaultdelivery))
-		buf_addz(&u.defaultdelivery, "./Maildir/");
-	if (fd != -1)
-		close(fd);
+	if (!quill_controls_readable(&e) || !read_defaultdelivery(&u.defaultdelivery, &e))
+		return quill_fail(err_exit_code(&e), "%s", e.text);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

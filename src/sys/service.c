@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "sys/home.h"
 #include "sys/io.h"
@@ -34,6 +35,24 @@ bool service_listen_also(int fd, const char *name, enum unixsock_kind kind, mode
 bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e)
 {
 	return home_enter(e) && service_listen_also(SERVICE_FD, name, kind, mode, listenfd, e);
+}
+
+/* A connected packet socket; whatever else is there under that number was meant for somebody else. */
+static bool is_ready_link(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t len = sizeof type, len2 = sizeof domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len2) == 0 && domain == AF_UNIX && !inherited(fd);
+}
+
+void service_ready(void)
+{
+	if (!is_ready_link(SERVICE_READY_FD))
+		return;
+	io_write_all(SERVICE_READY_FD, "+", 1);
+	close(SERVICE_READY_FD);
 }
 
 void service_log(const char *name, const char *fmt, ...)

@@ -4,6 +4,7 @@
  * qmail-start (or a developer's shell) runs a service with
  *   descriptor 2  the log: lines, one write each
  *   descriptor 3  its listening socket, made by qmail-start
+ *   descriptor 5  where it says that it is ready
  * Started by hand without descriptor 3, a service makes run/<name> itself.
  * The caller's user is already the right one.
  */
@@ -14,6 +15,7 @@
 #include "sys/unixsock.h"
 
 #define SERVICE_FD 3
+#define SERVICE_READY_FD 5
 
 /*
  * Enters the home and finds or makes the listening socket. The result is
@@ -23,6 +25,12 @@ bool service_start(const char *name, enum unixsock_kind kind, mode_t mode, int *
 
 /* A further socket of the service: inherited as descriptor `fd`, or made as run/<name>. */
 bool service_listen_also(int fd, const char *name, enum unixsock_kind kind, mode_t mode, int *listenfd, struct err *e);
+
+/*
+ * Tells qmail-start, if that started us, that nothing can fail any more before the first request is served. Call it
+ * once, last before the loop: the system as a whole is up when all its services are.
+ */
+void service_ready(void);
 
 /* Writes "name: text\n" to the log in one write; control bytes become '?'. */
 void service_log(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
