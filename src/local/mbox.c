@@ -42,15 +42,22 @@ static int open_at(const char *path)
 	return fd == -1 && errno == EACCES ? file_open(AT_FDCWD, path, O_WRONLY | flags, 0600) : fd;
 }
 
-/* The file layer follows no symbolic links; a mailbox may be one, with the user's own rights. */
+/*
+ * The file layer follows no symbolic links; a mailbox may be one, with the
+ * user's own rights. What it leads to is made if it is not there.
+ */
 static int open_mailbox(const char *path)
 {
 	char real[PATH_MAX];
 	int fd = open_at(path);
 
-	if (fd == -1 && errno == ELOOP && realpath(path, real))
-		fd = open_at(real);
-	return fd;
+	if (fd != -1 || errno != ELOOP)
+		return fd;
+	fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	close(fd);
+	return realpath(path, real) ? open_at(real) : -1;
 }
 
 static bool open_regular(struct mbox *box, struct err *e)
