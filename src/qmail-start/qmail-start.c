@@ -74,6 +74,7 @@ static _Noreturn void become_send(const struct start *s, int link)
 	    !accounts_become(s->accounts.uid[ACCOUNT_SEND], s->accounts.gid_qmail, &e))
 		_exit(111);
 	execl(path, "qmail-send", (char *)NULL);
+	fprintf(stderr, "qmail-start: fatal: unable to run %s: %s\n", path, errno_text(errno));
 	_exit(111);
 }
 

@@ -12,6 +12,8 @@
 #include "sys/file.h"
 #include "sys/home.h"
 
+#define ME_MAX 1000 /* programs allow no more */
+
 struct check {
 	unsigned problems;
 };
@@ -53,7 +55,7 @@ static bool is_number(const struct controls_file *f, struct err *e)
 
 static bool have_me(struct err *e)
 {
-	struct buf me = BUF_INIT(CONTROL_FILE_MAX);
+	struct buf me = BUF_INIT(ME_MAX);
 	bool present, ok = control_line("me", &me, &present, e);
 
 	if (ok && (!present || me.n == 0))
