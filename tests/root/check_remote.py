@@ -372,6 +372,37 @@ def odd_reply_lines(m):
 
 
 @check
+def long_reply(m):
+    """At most 5000 bytes of it are reported; the log stays one line, the bounce one paragraph."""
+    with Script(RCPT="\n".join(["550-" + "x" * 70] * 200) + "\n550 end") as server:
+        route(m, server.port)
+        got = remote("h.test", "s@x", "r@h.test")
+        assert got.startswith(b"h127.0.0.1 does not like recipient.\nRemote host said: 550-xxx"), got[:100]
+        assert 4000 < len(got.split(b"\0")[0]) < 5200, len(got)
+        m.clear_inbox("bob")
+        s = m.send_mail("u@long.test", sender=b"bob@lab.test")
+        assert s.only[2] == "failure" and 4000 < len(s.only[3]) < 5200, len(s.only[3])
+        m.bounce_story(s)
+        assert b"550-xxx" in m.inbox("bob")[0]
+    m.control("smtproutes", None)
+
+
+@check
+def slow_and_dead_destinations_do_not_hold_others(m):
+    hold = threading.Event()
+    with Script(MAIL=lambda line: hold.wait(10) and "250 ok") as slow, Script() as fast:
+        m.control("smtproutes", f"slow.test:127.0.0.1:{slow.port}\nfast.test:127.0.0.1:{fast.port}\n")
+        mark = m.mark()
+        qps = [m.queue(["a@slow.test"]) for _ in range(5)]
+        m.send_mail("a@fast.test")
+        assert "success" in m.log(mark)
+        hold.set()
+        for qp in qps:
+            m.story(qp, mark)
+    m.control("smtproutes", None)
+
+
+@check
 def name_in_report(m):
     """Bytes that are not visible ASCII become ? in the report of an unknown host."""
     got = remote("no host\x01.invalid", "s@x", "r@x")

@@ -114,6 +114,51 @@ def splogger(m):
     m.start()
 
 
+def start_with_logger(m, *logger):
+    m.stop()
+    m.clear_inbox("ann")
+    return subprocess.Popen([HOME + "/bin/qmail-start", "./Maildir/", *logger], cwd="/", env=m.start_environment,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def mail_flows(m):
+    before = len(m.inbox("ann"))
+
+    def accepted():
+        try:
+            return m.queue(["ann@lab.test"])
+        except (AssertionError, BrokenPipeError):
+            return None
+    assert wait(accepted)
+    assert wait(lambda: len(m.inbox("ann")) > before), "no delivery"
+
+
+@check
+def logger_that_does_not_exist(m):
+    send = start_with_logger(m, "no-such-logger")
+    try:
+        mail_flows(m)
+    finally:
+        send.terminate()
+        equal(send.wait(10), 0)
+        m.start()
+
+
+@check
+def logger_that_dies(m):
+    send = start_with_logger(m, "cat")
+    try:
+        mail_flows(m)
+        for p in processes("cat"):
+            os.kill(p[0], signal.SIGKILL)
+        mail_flows(m)
+        mail_flows(m)
+    finally:
+        send.terminate()
+        equal(send.wait(10), 0)
+        m.start()
+
+
 @check
 def closed_descriptors(m):
     """Started by something that closes everything but the log."""
