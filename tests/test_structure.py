@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "wire/delivery.c": "tests/test_rspawn.py, tests/test_lspawn.py", "wire/queueproto.c": "tests/test_straight_path.py",
     # remote delivery against scripted servers
     "outbound/outsettings.c": "tests/test_rspawn.py", "outbound/ownaddress.c": "tests/test_remote.py",
+    "outbound/tlshosts.c": "tests/test_tls.py", "smtpclient/sessionwire.c": "tests/test_tls.py",
     "outbound/peeraddress.c": "tests/test_remote.py", "smtpclient/transaction.c": "tests/test_remote.py",
     # what small programs share: tested with them
     "filter/child.c": "tests/test_tools.py", "filter/preline_head.c": "tests/test_tools.py",

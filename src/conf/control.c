@@ -84,6 +84,14 @@ bool control_line(const char *name, struct buf *out, bool *present, struct err *
 	return ok;
 }
 
+bool control_text(const char *name, struct buf *out, bool *present, struct err *e)
+{
+	buf_clear(out);
+	if (!read_file(name, out, present, e))
+		return false;
+	return buf_ok(out) || err_perm(e, "control/%s is too long", name);
+}
+
 bool control_line_or(const char *name, const char *literal, struct buf *out, struct err *e)
 {
 	bool present;

@@ -21,6 +21,9 @@
 /* Replaces *out by the value; *present says whether the file exists (an empty file gives the empty string). */
 bool control_line(const char *name, struct buf *out, bool *present, struct err *e);
 
+/* The whole file, as it is: for certificates and texts. Replaces *out. */
+bool control_text(const char *name, struct buf *out, bool *present, struct err *e);
+
 /* As control_line; without the file: control/me, and without that `literal`. */
 bool control_line_or_me(const char *name, const char *literal, struct buf *out, struct err *e);
 

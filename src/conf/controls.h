@@ -15,7 +15,8 @@ enum controls_kind {
 	CONTROLS_NUMBER,
 	CONTROLS_LIST,
 	CONTROLS_MAP,     /* a list of "key:value" */
-	CONTROLS_DATABASE /* made by a program of ours; never read as text */
+	CONTROLS_DATABASE, /* made by a program of ours; never read as text */
+	CONTROLS_PRESENT   /* a directory, or what is not for showing: only said to be there */
 };
 
 struct controls_file {

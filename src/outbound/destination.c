@@ -8,7 +8,7 @@
 
 static void finish(struct destination *d, char letter, const char *text)
 {
-	d->letter = letter;
+	d->letter = d->soft && letter == 'D' ? 'Z' : letter;
 	buf_clear(&d->text);
 	buf_addz(&d->text, text);
 }
@@ -26,52 +26,52 @@ static void finish_about_host(struct destination *d, char letter, const char *be
 	buf_addz(&d->text, after);
 }
 
-/* "relay", "relay:port", "[address]:port"; false: the port is none. */
-static bool split_relay(struct str value, struct str *relay, uint16_t *port)
-{
-	size_t close = str_chr(value, ']');
-	struct str digits;
-	uint64_t n = 25;
-
-	if (value.n && *value.p == '[' && close < value.n) {
-		*relay = str_head(value, close + 1);
-		digits = str_from(value, close + 1);
-		if (digits.n && *digits.p == ':')
-			digits = str_from(digits, 1);
-	} else {
-		str_cut(value, ':', relay, &digits);
-	}
-	if (digits.n && (!str_to_u64(digits, &n) || n == 0 || n > 65535))
-		return false;
-	*port = (uint16_t)n;
-	return true;
-}
-
-static void set_single(struct destination *d, const struct peeraddress *a)
+static void set_single(struct destination *d, const struct peeraddress *a, struct str name)
 {
 	d->addresses[0] = *a;
 	d->n = 1;
+	buf_add(&d->names, name);
+	d->name_at[0] = 0;
+	d->name_end[0] = (uint32_t)d->names.n;
 }
 
-static void begin_relay(struct destination *d, struct str value)
+/* Forgets what the relay before left. */
+static void restart(struct destination *d)
 {
-	struct peeraddress a;
-	struct str relay;
+	d->ask = 0;
+	d->letter = 0;
+	d->n = 0;
+	d->port = 25;
+	buf_clear(&d->text);
+	buf_clear(&d->detail);
+	buf_clear(&d->names);
+}
 
-	d->routed = true;
-	if (!split_relay(value, &relay, &d->port)) {
-		finish(d, 'Z', "Unable to read control files. (#4.3.0)\n");
-		buf_addf(&d->detail, "In control/smtproutes, %.*s names no port.\n", STR_ARG(str_head(value, 200)));
+static void begin_relay(struct destination *d)
+{
+	const struct relay *relay = &d->relays->list[d->relay];
+	struct peeraddress a;
+
+	d->port = relay->port;
+	if (peeraddress_parse(relay->host, &a)) {
+		set_single(d, &a, relay->host);
 		return;
 	}
-	if (peeraddress_parse(relay, &a)) {
-		set_single(d, &a);
-		return;
-	}
-	if (relay.n > 2 && *relay.p == '[' && relay.p[relay.n - 1] == ']')
-		relay = str_head(str_from(relay, 1), relay.n - 2);
 	d->ask = DNS_HOST;
-	d->ask_name = relay;
+	d->ask_name = relay->host;
+}
+
+static void begin_route(struct destination *d, const struct outsettings *s, struct str value)
+{
+	d->relays = outsettings_relays(s, value);
+	if (d->relays) {
+		begin_relay(d);
+		return;
+	}
+	finish(d, 'Z', "Unable to read control files. (#4.3.0)\n");
+	buf_addz(&d->detail, "In control/smtproutes, the line for ");
+	add_visible(&d->detail, str_head(d->host, 200));
+	buf_addz(&d->detail, " makes no sense.\n");
 }
 
 void destination_begin(struct destination *d, const struct outsettings *s, struct str host)
@@ -80,16 +80,16 @@ void destination_begin(struct destination *d, const struct outsettings *s, struc
 	struct str value;
 
 	d->host = host;
-	d->port = 25;
-	d->routed = false;
-	d->ask = 0;
-	d->letter = 0;
+	d->relays = NULL;
+	d->relay = 0;
+	d->soft = false;
 	d->text = d->detail = BUF_INIT(5000);
-	d->n = 0;
+	d->names = BUF_INIT(DNS_SET_MAX * DNS_NAME_MAX);
+	restart(d);
 	if ((control_map_find_domain(&s->smtproutes, host, &value) ||
 	     control_map_find(&s->smtproutes, STR(""), &value)) &&
 	    value.n) {
-		begin_relay(d, value);
+		begin_route(d, s, value);
 		return;
 	}
 	if (!peeraddress_parse(host, &a)) {
@@ -100,7 +100,31 @@ void destination_begin(struct destination *d, const struct outsettings *s, struc
 	if (ownaddresses_has(&s->own, &a))
 		finish(d, 'D', MYSELF);
 	else
-		set_single(d, &a);
+		set_single(d, &a, host);
+}
+
+bool destination_next(struct destination *d)
+{
+	if (d->relays == NULL || d->relay + 1 >= d->relays->n)
+		return false;
+	d->soft |= d->letter != 'D';
+	d->relay++;
+	restart(d);
+	begin_relay(d);
+	return true;
+}
+
+void destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p)
+{
+	bool verify = false;
+
+	*p = (struct session_policy){ .tls = SESSION_TLS_MAY };
+	if (d->relays) {
+		*p = d->relays->list[d->relay].policy;
+		verify = d->relays->list[d->relay].verify;
+	}
+	p->name = str_from(str_head(buf_str(&d->names), d->name_end[i]), d->name_at[i]);
+	tlshosts_apply(&s->tls, p, verify);
 }
 
 static bool address_of(const struct dns_record *r, struct peeraddress *a)
@@ -118,7 +142,7 @@ static uint32_t own_preference(const struct destination *d, const struct outsett
 	uint32_t lowest = 65536;
 	struct peeraddress address;
 
-	if (d->routed)
+	if (d->relays)
 		return lowest;
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct dns_record *r = &a->records[i];
@@ -131,15 +155,44 @@ static uint32_t own_preference(const struct destination *d, const struct outsett
 	return lowest;
 }
 
-static void shuffle(struct peeraddress *list, size_t n)
+static void swap_names(uint32_t *list, size_t i, size_t k)
 {
-	for (size_t i = n; i > 1; i--) {
-		size_t k = random_below((uint32_t)i);
-		struct peeraddress a = list[k];
+	uint32_t at = list[i];
 
-		list[k] = list[i - 1];
-		list[i - 1] = a;
+	list[i] = list[k];
+	list[k] = at;
+}
+
+/* Puts what is from first on into random order. */
+static void shuffle(struct destination *d, size_t first)
+{
+	for (size_t i = d->n; i > first + 1; i--) {
+		size_t k = first + random_below((uint32_t)(i - first));
+		struct peeraddress a = d->addresses[k];
+
+		d->addresses[k] = d->addresses[i - 1];
+		d->addresses[i - 1] = a;
+		swap_names(d->name_at, k, i - 1);
+		swap_names(d->name_end, k, i - 1);
 	}
+}
+
+static void take_address(struct destination *d, const struct dns_record *r)
+{
+	size_t before = d->names.n;
+
+	if (!address_of(r, &d->addresses[d->n]))
+		return;
+	if (d->n &&
+	    str_eq(r->name, str_from(str_head(buf_str(&d->names), d->name_end[d->n - 1]), d->name_at[d->n - 1]))) {
+		d->name_at[d->n] = d->name_at[d->n - 1];
+		d->name_end[d->n] = d->name_end[d->n - 1];
+	} else {
+		buf_add(&d->names, r->name);
+		d->name_at[d->n] = (uint32_t)before;
+		d->name_end[d->n] = (uint32_t)d->names.n;
+	}
+	d->n++;
 }
 
 /* Addresses better than ours, by ascending preference, equal ones in random order. */
@@ -162,9 +215,9 @@ static void take_addresses(struct destination *d, const struct dns_answer *a, ui
 		if (lowest == below)
 			return;
 		for (uint32_t i = 0; i < a->n && d->n < DNS_SET_MAX; i++)
-			if (a->records[i].preference == lowest && address_of(&a->records[i], &d->addresses[d->n]))
-				d->n++;
-		shuffle(d->addresses + first, d->n - first);
+			if (a->records[i].preference == lowest)
+				take_address(d, &a->records[i]);
+		shuffle(d, first);
 		done_below = lowest + 1;
 	}
 }
@@ -220,4 +273,5 @@ void destination_free(struct destination *d)
 {
 	buf_free(&d->text);
 	buf_free(&d->detail);
+	buf_free(&d->names);
 }

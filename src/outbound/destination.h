@@ -5,7 +5,8 @@
  *	destination_begin(&d, &settings, host);
  *	if (d.ask)
  *		destination_answer(&d, &settings, answer to (d.ask, d.ask_name));
- *	then d.addresses in the order in which to try them, or d.letter and d.text.
+ *	then d.addresses in the order in which to try them, or d.letter and d.text;
+ *	when that fails and destination_next, the same again.
  */
 #ifndef OUTBOUND_DESTINATION_H
 #define OUTBOUND_DESTINATION_H
@@ -16,19 +17,31 @@
 struct destination {
 	struct str host; /* the caller's memory */
 	uint16_t port;
-	bool routed;         /* by smtproutes */
-	uint8_t ask;         /* the dns_type to ask for, 0: nothing */
-	struct str ask_name; /* in host or in the settings */
-	char letter;         /* Z or D: no address to try, and why is in text */
-	struct buf text;     /* the report qmail-remote makes */
-	struct buf detail;   /* a further line, in words; may be empty */
+	const struct relays *relays; /* by smtproutes; NULL: the domain's exchangers */
+	size_t relay;                /* which one it is */
+	bool soft;                   /* one before might have done */
+	uint8_t ask;                 /* the dns_type to ask for, 0: nothing */
+	struct str ask_name;         /* in host or in the settings */
+	char letter;                 /* Z or D: no address to try, and why is in text */
+	struct buf text;             /* the report qmail-remote makes */
+	struct buf detail;           /* a further line, in words; may be empty */
 	size_t n;
 	struct peeraddress addresses[DNS_SET_MAX];
+	/* The hosts that the addresses belong to: where each one's name begins in `names`, and its end. */
+	uint32_t name_at[DNS_SET_MAX], name_end[DNS_SET_MAX];
+	struct buf names;
 };
 
 /* `host` and the settings must live until the answer was given. */
 void destination_begin(struct destination *d, const struct outsettings *s, struct str host);
 void destination_answer(struct destination *d, const struct outsettings *s, const struct dns_answer *a);
+
+/* All addresses failed, or there was none: true when there is another relay, as after destination_begin. */
+bool destination_next(struct destination *d);
+
+/* How to speak to the i-th address. What it refers to lives as long as d and the settings. */
+void destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p);
+
 void destination_free(struct destination *d);
 
 #endif

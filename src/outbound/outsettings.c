@@ -1,5 +1,9 @@
 #include "outbound/outsettings.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+
 #define SECONDS_MAX (7u * 86400)
 
 /* A timeout that is used as milliseconds in an int somewhere must stay far below its limits. */
@@ -13,6 +17,37 @@ static bool load_seconds(const char *name, uint64_t preset, uint64_t *value, str
 	if (*value > SECONDS_MAX)
 		*value = SECONDS_MAX;
 	return true;
+}
+
+static void parse_routes(struct outsettings *s)
+{
+	const struct control_list *lines = &s->smtproutes.lines;
+
+	s->routes = mem_zero(lines->n, sizeof *s->routes);
+	for (size_t i = 0; i < lines->n; i++) {
+		struct str key, value;
+		struct err e;
+
+		str_cut(lines->items[i], ':', &key, &value);
+		s->routes[i].bad = !relays_parse(&s->routes[i].relays, value, &e);
+	}
+}
+
+const struct relays *outsettings_relays(const struct outsettings *s, struct str value)
+{
+	const struct control_list *lines = &s->smtproutes.lines;
+	size_t low = 0, high = lines->n;
+
+	/* Lines stand in memory in their order: the last one that begins before the value. */
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (lines->items[middle].p <= value.p)
+			low = middle;
+		else
+			high = middle;
+	}
+	return s->routes[low].bad ? NULL : &s->routes[low].relays;
 }
 
 static bool load(struct outsettings *s, struct err *e)
@@ -33,7 +68,8 @@ static bool load(struct outsettings *s, struct err *e)
 		return err_perm(e, "no name for HELO: put this host's name into control/me");
 	if (str_has_control(buf_str(&s->helo)))
 		return err_perm(e, "control/helohost has control characters");
-	return true;
+	parse_routes(s);
+	return tlshosts_load(&s->tls, e);
 }
 
 bool outsettings_load(struct outsettings *s, struct err *e)
@@ -51,15 +87,26 @@ void outsettings_free(struct outsettings *s)
 {
 	buf_free(&s->helo);
 	buf_free(&s->me);
+	for (size_t i = 0; s->routes && i < s->smtproutes.lines.n; i++)
+		relays_free(&s->routes[i].relays);
+	free(s->routes);
 	control_map_free(&s->smtproutes);
+	tlshosts_free(&s->tls);
 	ownaddresses_free(&s->own);
 }
 
 uint64_t outsettings_fingerprint(void)
 {
-	static const char *const files[] = {
-		"me", "helohost", "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost"
-	};
+	static const char *const files[] = { "me",
+					     "helohost",
+					     "smtproutes",
+					     "timeoutconnect",
+					     "timeoutremote",
+					     "concurrencyperhost",
+					     "clientcert.pem",
+					     "tlsclientciphers",
+					     "tlshosts",
+					     "notlshosts" };
 
 	return control_fingerprint(files, sizeof files / sizeof *files);
 }

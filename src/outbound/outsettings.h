@@ -2,7 +2,8 @@
  * outsettings: the control files of remote delivery (contract §2.2).
  *
  *   helohost        our name in HELO and EHLO; without the file: me
- *   smtproutes      domain:relay[:port]
+ *   smtproutes      domain:relay[:port] …; outbound/relay.h
+ *   clientcert.pem, tlsclientciphers, tlshosts/, notlshosts/  TLS; outbound/tlshosts.h
  *   timeoutconnect  seconds for connecting to one address
  *   timeoutremote   seconds for one reply, and for each piece of a message to go out
  *   concurrencyperhost  sessions with one address at a time (qmail-rspawn)
@@ -12,11 +13,20 @@
 
 #include "conf/control.h"
 #include "outbound/ownaddress.h"
+#include "outbound/relay.h"
+#include "outbound/tlshosts.h"
+
+struct outroute {
+	struct relays relays;
+	bool bad; /* the line makes no sense */
+};
 
 struct outsettings {
 	struct buf helo;
 	struct buf me;
 	struct control_map smtproutes;
+	struct outroute *routes; /* one for each line of smtproutes */
+	struct tlshosts tls;
 	uint64_t timeout_connect; /* seconds, at least 1 */
 	uint64_t timeout_remote;
 	uint64_t per_host;
@@ -26,6 +36,9 @@ struct outsettings {
 /* False: a file cannot be read, or there is no name to say in HELO. *s is empty then. */
 bool outsettings_load(struct outsettings *s, struct err *e);
 void outsettings_free(struct outsettings *s);
+
+/* The relays of a value found in smtproutes; NULL: they make no sense. */
+const struct relays *outsettings_relays(const struct outsettings *s, struct str value);
 
 /* A number that changes when any of the files does. */
 uint64_t outsettings_fingerprint(void);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -62,10 +63,11 @@ static void feed_content(struct session *s)
 }
 
 /* One wait for the server, one write or read; false: the connection is lost. */
-static bool turn(struct session *s, int fd, int64_t deadline)
+static bool turn(struct sessionwire *w, int fd, int64_t deadline)
 {
 	static char input[PIECE];
-	struct pollfd p = { .fd = fd, .events = (short)(POLLIN | (s->out.n ? POLLOUT : 0)) };
+	struct str out = sessionwire_out(w);
+	struct pollfd p = { .fd = fd, .events = (short)(POLLIN | (out.n ? POLLOUT : 0)) };
 	ssize_t n;
 
 	if (!wait_for(fd, p.events, deadline) || poll(&p, 1, 0) == -1)
@@ -75,73 +77,103 @@ static bool turn(struct session *s, int fd, int64_t deadline)
 		if (n == 0 || (n == -1 && errno != EAGAIN))
 			return false;
 		if (n > 0)
-			session_input(s, (struct str){ input, (size_t)n });
+			sessionwire_input(w, (struct str){ input, (size_t)n });
 	}
-	if ((p.revents & POLLOUT) && s->out.n) {
-		n = write(fd, s->out.p, s->out.n);
+	out = sessionwire_out(w);
+	if ((p.revents & POLLOUT) && out.n) {
+		n = write(fd, out.p, out.n);
 		if (n == -1 && errno != EAGAIN && errno != EINTR && !(p.revents & POLLIN))
 			return false;
 		if (n > 0)
-			session_wrote(s, (size_t)n);
+			sessionwire_wrote(w, (size_t)n);
 	}
 	return true;
 }
 
 /* Returns whether content was read from descriptor 0. */
-static bool converse(const struct outsettings *settings, struct session *s, int fd, struct transaction *t)
+static bool converse(const struct outsettings *settings, struct sessionwire *w, int fd, struct transaction *t)
 {
+	struct session *s = w->s;
+	struct str last;
 	bool content_used = false;
 	int64_t limit = (int64_t)settings->timeout_remote * 1000, deadline = clock_monotonic_ms() + limit;
+	int64_t handshake = clock_monotonic_ms() + 2 * (int64_t)settings->timeout_connect * 1000;
 
 	while (t->stage != TRANSACTION_DONE) {
 		uint64_t written = s->written;
 		size_t replies = s->replies;
 
-		if (session_wants_content(s) && s->out.n == 0) {
+		if (session_wants_content(s) && sessionwire_waiting(w) == 0) {
 			content_used = true;
 			feed_content(s);
 		}
 		if (t->stage == TRANSACTION_DONE)
 			break;
-		if (!turn(s, fd, deadline)) {
-			session_lost(s);
+		if (!turn(w, fd, deadline)) {
+			sessionwire_lost(w);
 			break;
 		}
 		/* Progress is a whole reply or bytes that went out: a server that drips gains no time. */
 		if (s->written != written || s->replies != replies)
 			deadline = clock_monotonic_ms() + limit;
+		/* A handshake is a part of getting a connection. */
+		if (s->stage == SESSION_HANDSHAKE && deadline > handshake)
+			deadline = handshake;
 	}
-	session_quit(s);
+	sessionwire_quit(w);
+	last = sessionwire_out(w);
 	/* QUIT is a courtesy: nobody waits for it to arrive. */
-	if (s->out.n && write(fd, s->out.p, s->out.n) == -1)
+	if (last.n && write(fd, last.p, last.n) == -1)
 		session_free(s);
 	return content_used;
 }
 
-void exchange(const struct outsettings *settings, const struct destination *d, struct transaction *t)
+enum attempt { ATTEMPT_OVER, ATTEMPT_NEXT, ATTEMPT_CLEAR /* the same server once more, without TLS */ };
+
+/* One connection. `start`: where the content begins, -1: it cannot be read twice. */
+static enum attempt attempt(struct outsettings *settings, const struct destination *d, size_t i, bool clear,
+			    off_t start, struct transaction *t)
+{
+	char peer[PEERADDRESS_TEXT_MAX], server[PEERADDRESS_TEXT_MAX + 8];
+	int fd = open_connection(settings, &d->addresses[i], d->port);
+	struct session_policy policy;
+	struct sessionwire w;
+	struct session s;
+	bool content_used, tls_failed;
+
+	if (fd == -1)
+		return ATTEMPT_NEXT;
+	/* The report of an earlier address stands when no later one can be reached. */
+	transaction_restart(t);
+	peeraddress_text(&d->addresses[i], peer);
+	snprintf(server, sizeof server, "%s:%u", peer, d->port);
+	destination_policy(d, settings, i, &policy);
+	if (clear)
+		policy.tls = SESSION_TLS_NEVER;
+	session_init_policy(&s, peer, buf_str(&settings->helo), &policy);
+	sessionwire_init(&w, &s, settings->tls.context, server);
+	session_begin(&s, t);
+	content_used = converse(settings, &w, fd, t);
+	tls_failed = s.tls_failed;
+	sessionwire_free(&w);
+	session_free(&s);
+	close(fd);
+	if (!t->try_another || (content_used && (start == -1 || lseek(0, start, SEEK_SET) == -1)))
+		return ATTEMPT_OVER;
+	return tls_failed && policy.tls == SESSION_TLS_MAY ? ATTEMPT_CLEAR : ATTEMPT_NEXT;
+}
+
+bool exchange(struct outsettings *settings, const struct destination *d, struct transaction *t)
 {
 	off_t start = lseek(0, 0, SEEK_CUR);
 
 	for (size_t i = 0; i < d->n; i++) {
-		char peer[PEERADDRESS_TEXT_MAX];
-		bool content_used;
-		struct session s;
-		int fd = open_connection(settings, &d->addresses[i], d->port);
+		enum attempt a = attempt(settings, d, i, false, start, t);
 
-		if (fd == -1)
-			continue;
-		/* The report of an earlier address stands when no later one can be reached. */
-		transaction_restart(t);
-		peeraddress_text(&d->addresses[i], peer);
-		session_init(&s, peer, buf_str(&settings->helo));
-		session_begin(&s, t);
-		content_used = converse(settings, &s, fd, t);
-		session_free(&s);
-		close(fd);
-		if (!t->try_another || (content_used && (start == -1 || lseek(0, start, SEEK_SET) == -1)))
-			return;
+		if (a == ATTEMPT_CLEAR)
+			a = attempt(settings, d, i, true, start, t);
+		if (a == ATTEMPT_OVER)
+			return true;
 	}
-	if (t->message.letter == 0)
-		transaction_record_set(&t->message, 'Z',
-				       STR("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"));
+	return false;
 }

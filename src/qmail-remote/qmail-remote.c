@@ -38,11 +38,10 @@ static void __attribute__((noreturn)) fail(const char *record)
 	finish(&out);
 }
 
-static void find(struct destination *d, const struct outsettings *s, struct str host)
+static void look_up(struct destination *d, const struct outsettings *s)
 {
 	struct dns_answer *a;
 
-	destination_begin(d, s, host);
 	if (!d->ask)
 		return;
 	a = mem_zero(1, sizeof *a);
@@ -50,6 +49,23 @@ static void find(struct destination *d, const struct outsettings *s, struct str 
 	destination_answer(d, s, a);
 	dns_answer_free(a);
 	free(a);
+}
+
+/* Each relay in turn, until one gives a verdict. */
+static void deliver(struct destination *d, struct outsettings *s, struct transaction *t)
+{
+	do {
+		look_up(d, s);
+		if (d->letter == 0 && exchange(s, d, t))
+			return;
+	} while (destination_next(d));
+	if (t->message.letter)
+		return;
+	if (d->letter)
+		transaction_record_set(&t->message, d->letter, buf_str(&d->text));
+	else
+		transaction_record_set(&t->message, 'Z',
+				       STR("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"));
 }
 
 static void put_transaction(struct buf *out, const struct transaction *t)
@@ -71,23 +87,20 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	io_open_standard_fds();
+	tls_prepare();
 	if (argc < 4)
 		fail("DI (qmail-remote) was invoked improperly. (#5.3.5)\n");
 	if (!home_enter(&e))
 		fail("ZUnable to switch to home directory. (#4.3.0)\n");
 	if (!outsettings_load(&settings, &e))
 		fail("ZUnable to read control files. (#4.3.0)\n");
-	find(&d, &settings, str_of(argv[1]));
-	if (d.letter) {
-		put_record(&out, d.letter, buf_str(&d.text));
-		finish(&out);
-	}
+	destination_begin(&d, &settings, str_of(argv[1]));
 	n = (size_t)argc - 3;
 	recipients = mem_array(NULL, n, sizeof *recipients);
 	for (size_t i = 0; i < n; i++)
 		recipients[i] = str_of(argv[3 + i]);
 	transaction_init(&t, str_of(argv[2]), recipients, n);
-	exchange(&settings, &d, &t);
+	deliver(&d, &settings, &t);
 	put_transaction(&out, &t);
 	finish(&out);
 }

@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,7 +28,12 @@ static int64_t remote_ms(const struct conn *c)
 
 static void extend_deadline(struct conn *c)
 {
-	c->deadline = clock_monotonic_ms() + remote_ms(c);
+	int64_t patience = remote_ms(c), connect = (int64_t)c->settings->s.timeout_connect * 1000;
+
+	/* A handshake is a part of getting a connection. */
+	if (c->session.stage == SESSION_HANDSHAKE && patience > connect)
+		patience = connect;
+	c->deadline = clock_monotonic_ms() + patience;
 }
 
 static void start_limit(struct conn *c)
@@ -60,10 +66,24 @@ static void release(struct conn *c)
 	event_free(c->readable);
 	event_free(c->writable);
 	close(c->fd);
+	sessionwire_free(&c->wire);
 	session_free(&c->session);
+	free(c->name);
 	settings_drop(c->settings);
 	c->jobs[0] = c->jobs[1] = NULL;
 	c->dead = true;
+}
+
+static void init_session(struct conn *c, const char *peer, const struct session_policy *policy)
+{
+	struct session_policy own = *policy;
+	char server[PEERADDRESS_TEXT_MAX + 8];
+
+	c->name = mem_copy(policy->name);
+	own.name.p = c->name;
+	session_init_policy(&c->session, peer, buf_str(&c->settings->s.helo), &own);
+	snprintf(server, sizeof server, "%s:%u", peer, peer_port(c->peer));
+	sessionwire_init(&c->wire, &c->session, c->settings->s.tls.context, server);
 }
 
 struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t len, struct job *j)
@@ -82,7 +102,7 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	c->fd = fd;
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
-	session_init(&c->session, peer_text(peer), buf_str(&c->settings->s.helo));
+	init_session(c, peer_text(peer), &j->policy);
 	/* The transaction begins with the connection: until then it keeps the words of an earlier address. */
 	c->jobs[0] = j;
 	c->connecting = c->writing = true;
@@ -116,6 +136,8 @@ static void end(struct conn *c, enum conn_end how)
 /* Reports what is done; the jobs may come back through conn_assign. */
 static void collect_done(struct conn *c)
 {
+	if (c->session.tls_failed && c->session.policy.tls == SESSION_TLS_MAY)
+		peer_tls_failed(c->peer);
 	while (c->jobs[0] && c->jobs[0]->transaction.stage == TRANSACTION_DONE) {
 		struct job *j = c->jobs[0];
 		bool reused = c->reused[0];
@@ -125,6 +147,7 @@ static void collect_done(struct conn *c)
 		c->jobs[1] = NULL;
 		if (c->jobs[0])
 			start_limit(c);
+		j->tls_failed = c->session.tls_failed;
 		job_done(j, reused);
 	}
 }
@@ -133,7 +156,7 @@ static void collect_done(struct conn *c)
 static void take_waiting(struct conn *c)
 {
 	while (session_takes(&c->session, true) && !(c->jobs[0] && c->jobs[1])) {
-		struct job *j = peer_next_job(c->peer, c->session.messages > 0 || c->jobs[0]);
+		struct job *j = peer_next_job(c->peer, c, c->session.messages > 0 || c->jobs[0]);
 
 		if (j == NULL)
 			return;
@@ -149,7 +172,7 @@ static void feed_content(struct conn *c)
 	static char piece[PIECE];
 	struct session *s = &c->session;
 
-	while (session_wants_content(s) && s->out.n < OUT_ENOUGH) {
+	while (session_wants_content(s) && sessionwire_waiting(&c->wire) < OUT_ENOUGH) {
 		/* Nobody waits for the result any more; who asks again would make it a duplicate. */
 		ssize_t n = sender_gone(c->jobs[0]->sender) ? -1 : job_read(c->jobs[0], c->offset, piece, sizeof piece);
 
@@ -167,13 +190,13 @@ static void feed_content(struct conn *c)
 /* False: the connection broke. */
 static bool flush(struct conn *c)
 {
-	struct session *s = &c->session;
+	struct str out;
 
-	while (s->out.n && !c->writing) {
-		ssize_t n = send(c->fd, s->out.p, s->out.n, MSG_NOSIGNAL);
+	while (!c->writing && (out = sessionwire_out(&c->wire)).n) {
+		ssize_t n = send(c->fd, out.p, out.n, MSG_NOSIGNAL);
 
 		if (n > 0) {
-			session_wrote(s, (size_t)n);
+			sessionwire_wrote(&c->wire, (size_t)n);
 			extend_deadline(c);
 			continue;
 		}
@@ -273,9 +296,9 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0)
-		session_lost(&c->session);
+		sessionwire_lost(&c->wire);
 	else
-		session_input(&c->session, (struct str){ input, (size_t)n });
+		sessionwire_input(&c->wire, (struct str){ input, (size_t)n });
 	if (c->session.replies != replies && !c->idle)
 		extend_deadline(c);
 	progress(c);
@@ -292,14 +315,14 @@ void conn_tick(struct conn *c, int64_t now)
 	} else if (c->idle) {
 		conn_quit(c);
 	} else {
-		session_lost(&c->session);
+		sessionwire_lost(&c->wire);
 		progress(c);
 	}
 }
 
 void conn_quit(struct conn *c)
 {
-	session_quit(&c->session);
+	sessionwire_quit(&c->wire);
 	flush(c);
 	end(c, CONN_CLOSED);
 }

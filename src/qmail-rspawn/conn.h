@@ -9,7 +9,7 @@
 #define QMAIL_RSPAWN_CONN_H
 
 #include "qmail-rspawn/job.h"
-#include "smtpclient/clientsession.h"
+#include "smtpclient/sessionwire.h"
 
 struct peer;
 
@@ -23,6 +23,8 @@ struct conn {
 	bool dead; /* closed; the memory goes with the next tick */
 	struct event *readable, *writable;
 	struct session session;
+	struct sessionwire wire;
+	char *name;          /* the server's, which the session's policy refers to */
 	struct job *jobs[2]; /* the current one and the one whose envelope goes ahead */
 	bool reused[2];      /* was the session used before the job came? */
 	uint64_t offset;     /* of the current job's content */
@@ -30,7 +32,8 @@ struct conn {
 	int64_t limit;       /* for the whole transaction */
 };
 
-/* Begins to connect, for this job. NULL with errno: no socket. The result is never reported from within. */
+/* Begins to connect, for this job and with its policy. NULL with errno: no socket. The result is never reported from
+ * within. */
 struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t len, struct job *j);
 
 /* An idle one takes the job. */

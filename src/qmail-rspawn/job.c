@@ -79,22 +79,37 @@ static void report_transaction(struct job *j)
 	end(j);
 }
 
+static void report_destination(struct job *j)
+{
+	struct buf text = BUF_INIT(DELIVERY_REPORT_MAX);
+
+	buf_add(&text, buf_str(&j->destination.text));
+	buf_add(&text, buf_str(&j->destination.detail));
+	report_all(j, j->destination.letter, buf_str(&text));
+	buf_free(&text);
+}
+
 /* No address is left: the last server's words, if any was reached. */
 static void give_up(struct job *j)
 {
 	if (j->transaction.message.letter)
 		report_transaction(j);
+	else if (j->destination.letter)
+		report_destination(j);
 	else if (j->deferred_by_load)
 		report_all(j, 'Z', STR(NO_RESOURCES));
 	else
 		report_all(j, 'Z', STR(NO_CONNECTION));
 }
 
+static void look_up(struct job *j);
+
 static void try_next(struct job *j)
 {
 	while (!sender_gone(j->sender) && j->address < j->destination.n) {
 		const struct peeraddress *a = &j->destination.addresses[j->address];
 
+		destination_policy(&j->destination, &j->settings->s, j->address, &j->policy);
 		switch (peer_take(j->r->peers, a, j->destination.port, j)) {
 		case PEER_TAKEN:
 			return;
@@ -107,7 +122,10 @@ static void try_next(struct job *j)
 		j->address++;
 		j->fresh = false;
 	}
-	give_up(j);
+	if (!sender_gone(j->sender) && destination_next(&j->destination))
+		look_up(j);
+	else
+		give_up(j);
 }
 
 void job_unreachable(struct job *j)
@@ -127,23 +145,13 @@ void job_done(struct job *j, bool reused)
 	if (reused && !j->fresh && j->transaction.accepted == 0) {
 		j->fresh = true;
 		transaction_restart(&j->transaction);
+	} else if (j->policy.tls == SESSION_TLS_MAY && j->tls_failed) {
+		/* The peer remembers that its TLS is broken. */
+		j->fresh = true;
+		j->tls_failed = false;
 	} else {
 		j->address++;
 		j->fresh = false;
-	}
-	try_next(j);
-}
-
-static void resolved(struct job *j)
-{
-	if (j->destination.letter) {
-		struct buf text = BUF_INIT(DELIVERY_REPORT_MAX);
-
-		buf_add(&text, buf_str(&j->destination.text));
-		buf_add(&text, buf_str(&j->destination.detail));
-		report_all(j, j->destination.letter, buf_str(&text));
-		buf_free(&text);
-		return;
 	}
 	try_next(j);
 }
@@ -154,7 +162,16 @@ static void on_dns_answer(void *ctx, const struct dns_answer *a)
 
 	j->question = 0;
 	destination_answer(&j->destination, &j->settings->s, a);
-	resolved(j);
+	try_next(j);
+}
+
+static void look_up(struct job *j)
+{
+	j->address = 0;
+	if (j->destination.ask)
+		j->question = dns_client_ask(j->r->dns, j->destination.ask, j->destination.ask_name, on_dns_answer, j);
+	else
+		try_next(j);
 }
 
 ssize_t job_read(const struct job *j, uint64_t offset, char *to, size_t n)
@@ -187,8 +204,5 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->transaction.wire_size = j->request.size;
 	link_job(j);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);
-	if (j->destination.ask)
-		j->question = dns_client_ask(r->dns, j->destination.ask, j->destination.ask_name, on_dns_answer, j);
-	else
-		resolved(j);
+	look_up(j);
 }

@@ -11,7 +11,7 @@
 
 #include "outbound/destination.h"
 #include "qmail-rspawn/sender.h"
-#include "smtpclient/transaction.h"
+#include "smtpclient/clientsession.h"
 
 struct job {
 	struct job *prev, *next; /* all jobs */
@@ -22,10 +22,12 @@ struct job {
 	struct delivery_request request;
 	int message; /* descriptor of the content */
 	struct destination destination;
-	uint32_t question;     /* at the DNS, 0: none */
-	size_t address;        /* which one is next */
-	bool fresh;            /* the next attempt needs a new connection */
-	bool deferred_by_load; /* an address was left out for want of descriptors or memory */
+	uint32_t question;            /* at the DNS, 0: none */
+	size_t address;               /* which one is next */
+	bool fresh;                   /* the next attempt needs a new connection */
+	bool tls_failed;              /* TLS did, on the connection that was the last attempt */
+	struct session_policy policy; /* for the address that is being tried */
+	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */
 	struct transaction transaction;
 	struct job *next_waiting; /* in the peer's queue */
 };

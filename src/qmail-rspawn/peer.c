@@ -20,6 +20,7 @@ struct peer {
 	struct job *first_waiting, *last_waiting;
 	int timeouts;       /* connects in a row that timed out */
 	int64_t dead_until; /* clock_monotonic_ms */
+	int64_t clear_until;
 	int64_t used;
 };
 
@@ -66,11 +67,16 @@ void peers_free(struct peers *all)
 			struct job *j;
 
 			all->buckets[i] = p->next;
-			while ((j = peer_next_job(p, false)) != NULL)
+			while ((j = peer_next_job(p, NULL, false)) != NULL)
 				job_free(j);
 			free(p);
 		}
 	free(all);
+}
+
+uint16_t peer_port(const struct peer *p)
+{
+	return p->port;
 }
 
 const char *peer_text(const struct peer *p)
@@ -130,12 +136,30 @@ void peer_conn_idle(struct peer *p, struct conn *c)
 	p->idle = c;
 }
 
+void peer_tls_failed(struct peer *p)
+{
+	p->clear_until = clock_monotonic_ms() + PEER_TLS_FAILED_SECONDS * 1000LL;
+}
+
+static void adapt_policy(const struct peer *p, struct job *j)
+{
+	if (j->policy.tls == SESSION_TLS_MAY && p->clear_until > clock_monotonic_ms())
+		j->policy.tls = SESSION_TLS_NEVER;
+}
+
+static bool suits(const struct conn *c, const struct job *j)
+{
+	return c->settings == j->settings && session_policy_eq(&c->session.policy, &j->policy);
+}
+
 static bool open_connection(struct peer *p, struct job *j)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = peeraddress_sockaddr(&p->address, p->port, &sa);
-	struct conn *c = conn_new(p, (struct sockaddr *)&sa, len, j);
+	struct conn *c;
 
+	adapt_policy(p, j);
+	c = conn_new(p, (struct sockaddr *)&sa, len, j);
 	if (c == NULL)
 		return false;
 	p->conns++;
@@ -155,20 +179,31 @@ static void wait_in_line(struct peer *p, struct job *j)
 	p->last_waiting = j;
 }
 
+static struct conn *find_idle(const struct peer *p, const struct job *j)
+{
+	for (struct conn *c = p->idle; c; c = c->next_idle)
+		if (suits(c, j))
+			return c;
+	return NULL;
+}
+
 enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j)
 {
 	struct peer *p = find(all, a, port);
+	struct conn *c;
 
 	p->used = clock_monotonic_ms();
 	if (p->dead_until > p->used)
 		return PEER_DEAD;
-	if (p->idle && !j->fresh) {
-		struct conn *c = p->idle;
-
+	adapt_policy(p, j);
+	if (!j->fresh && (c = find_idle(p, j)) != NULL) {
 		leave_idle(p, c);
 		conn_assign(c, j);
 		return PEER_TAKEN;
 	}
+	/* Idle sessions of another kind give way. */
+	if (p->conns >= j->settings->s.per_host && p->idle)
+		conn_quit(p->idle);
 	if (p->conns < j->settings->s.per_host && open_connection(p, j))
 		return PEER_TAKEN;
 	if (p->conns == 0)
@@ -177,11 +212,11 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 	return PEER_TAKEN;
 }
 
-struct job *peer_next_job(struct peer *p, bool used)
+struct job *peer_next_job(struct peer *p, const struct conn *c, bool used)
 {
 	struct job *j = p->first_waiting;
 
-	if (j == NULL || (used && j->fresh))
+	if (j == NULL || (used && j->fresh) || (c && !suits(c, j)))
 		return NULL;
 	p->first_waiting = j->next_waiting;
 	return j;
@@ -211,12 +246,12 @@ static void serve_waiting(struct peer *p, enum conn_end how)
 	struct job *j;
 
 	if (p->first_waiting && how == CONN_CLOSED && open_connection(p, p->first_waiting)) {
-		peer_next_job(p, false);
+		peer_next_job(p, NULL, false);
 		return;
 	}
 	if (p->conns)
 		return;
-	while ((j = peer_next_job(p, false)) != NULL) {
+	while ((j = peer_next_job(p, NULL, false)) != NULL) {
 		j->deferred_by_load |= how == CONN_CLOSED;
 		job_unreachable(j);
 	}
@@ -247,7 +282,7 @@ static void sweep(struct peers *all, int64_t now)
 
 			bool remembered = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
 
-			if (p->conns || p->first_waiting || p->dead_until > now || remembered) {
+			if (p->conns || p->first_waiting || p->dead_until > now || p->clear_until > now || remembered) {
 				at = &p->next;
 				continue;
 			}

@@ -13,6 +13,7 @@
 
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
+#define PEER_TLS_FAILED_SECONDS 600 /* no TLS where it did not work and need not be */
 
 struct job;
 struct peer;
@@ -38,10 +39,16 @@ void peer_connected(struct peer *p);
 void peer_conn_idle(struct peer *p, struct conn *c);
 /* c is dead; peers_tick frees it. For the ends other than CLOSED, waiting jobs may have to go elsewhere. */
 void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end);
-/* Takes the job that waits longest, or NULL. One that wants a fresh connection is not for a `used` session. */
-struct job *peer_next_job(struct peer *p, bool used);
+/*
+ * Takes the job that waits longest, or NULL: one that wants a fresh connection is not for a `used` session, and
+ * settings and policy of c must be those of the job. Without c: any job.
+ */
+struct job *peer_next_job(struct peer *p, const struct conn *c, bool used);
 bool peer_has_waiting(const struct peer *p);
+/* Connections for a while to come do without TLS where that is allowed. */
+void peer_tls_failed(struct peer *p);
 const char *peer_text(const struct peer *p);
+uint16_t peer_port(const struct peer *p);
 struct rspawn *peer_rspawn(const struct peer *p);
 
 #endif

@@ -39,10 +39,37 @@ static void put_safe(struct str s)
 		putchar(s.p[i] >= 32 && s.p[i] <= 126 ? s.p[i] : '?');
 }
 
+/* A route without the passwords in it: they end at the last @ of their word. */
+static void put_route(struct str value)
+{
+	size_t at = str_find(value, STR("://")), colon, end;
+	struct str word;
+
+	while (at < value.n) {
+		word = str_from(value, at + 3);
+		end = str_chr(word, ' ');
+		word = str_head(word, end);
+		colon = str_chr(word, ':');
+		put_safe(str_head(value, at + 3));
+		if (str_rchr(word, '@') < word.n && colon < str_rchr(word, '@')) {
+			put_safe(str_head(word, colon));
+			printf(":(password)");
+			word = str_from(word, str_rchr(word, '@'));
+		}
+		put_safe(word);
+		value = str_from(value, at + 3 + end);
+		at = str_find(value, STR("://"));
+	}
+	put_safe(value);
+}
+
 static void put_value(const struct controls_file *f, struct str value)
 {
 	printf("%s", f->before);
-	put_safe(value);
+	if (strcmp(f->name, "smtproutes") == 0)
+		put_route(value);
+	else
+		put_safe(value);
 	printf("%s\n", f->after);
 }
 
@@ -167,6 +194,9 @@ static void show(const struct controls_file *f)
 		break;
 	case CONTROLS_DATABASE:
 		show_more_hosts_database(f);
+		break;
+	case CONTROLS_PRESENT:
+		printf("%s\n", f->before);
 		break;
 	}
 }

@@ -35,7 +35,7 @@ static bool readable(const struct controls_file *f, struct err *e)
 		control_list_free(&list);
 		return ok;
 	}
-	ok = f->kind == CONTROLS_DATABASE || control_line(f->name, &line, &present, e);
+	ok = f->kind == CONTROLS_DATABASE || f->kind == CONTROLS_PRESENT || control_line(f->name, &line, &present, e);
 	buf_free(&line);
 	return ok;
 }

@@ -4,12 +4,29 @@
 #include <stdio.h>
 
 #include "mail/quote.h"
+#include "smtpclient/clientauth.h"
 
 void session_init(struct session *s, const char *peer, struct str helo)
 {
 	*s = (struct session){ .helo = helo, .out = BUF_INIT(SESSION_OUT_MAX) };
 	snprintf(s->peer, sizeof s->peer, "%s", peer);
 	smtpreply_init(&s->reply);
+}
+
+void session_init_policy(struct session *s, const char *peer, struct str helo, const struct session_policy *policy)
+{
+	session_init(s, peer, helo);
+	s->policy = *policy;
+	if (policy->wrapped)
+		s->stage = SESSION_HANDSHAKE;
+}
+
+bool session_policy_eq(const struct session_policy *a, const struct session_policy *b)
+{
+	return a->tls == b->tls && a->wrapped == b->wrapped && a->lmtp == b->lmtp && a->anchors == b->anchors &&
+	       a->problem == b->problem && (a->anchors == NULL || str_ieq(a->name, b->name)) &&
+	       a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear && str_eq(a->user, b->user) &&
+	       str_eq(a->password, b->password);
 }
 
 void session_free(struct session *s)
@@ -70,6 +87,14 @@ static void put_rcpt(struct session *s, const struct transaction *t, size_t i)
 static size_t skip_unsendable(const struct transaction *t, size_t i)
 {
 	while (i < t->nrecipients && t->rcpt[i].letter == 'h')
+		i++;
+	return i;
+}
+
+/* The next recipient that the server said yes to, from i on. */
+static size_t skip_refused(const struct transaction *t, size_t i)
+{
+	while (i < t->nrecipients && t->rcpt[i].letter != 'r')
 		i++;
 	return i;
 }
@@ -158,6 +183,11 @@ void session_lost(struct session *s)
 	struct transaction *t = s->current;
 	bool dot = t && t->stage == TRANSACTION_DOT;
 
+	/* A server that cannot speak TLS often hangs up on the first encrypted word. */
+	if (s->stage == SESSION_HANDSHAKE || (s->secure && s->stage == SESSION_EHLO)) {
+		session_tls_failed(s, "the connection ended");
+		return;
+	}
 	/* The server cannot have a message whose final dot was not handed to the system. */
 	if (dot && s->written < s->dot_at) {
 		t->stage = TRANSACTION_BODY;
@@ -242,6 +272,7 @@ void session_content_end(struct session *s)
 		return;
 	}
 	t->stage = TRANSACTION_DOT;
+	t->next_rcpt = skip_refused(t, 0);
 	s->dot_at = s->written + s->out.n;
 	if (s->next)
 		ask(s, s->next);
@@ -353,10 +384,31 @@ static void on_data(struct session *s, struct transaction *t, int code)
 	}
 }
 
+/* RFC 2033 §4.2: a reply for each accepted recipient. */
+static void on_lmtp_dot(struct session *s, struct transaction *t, int code)
+{
+	struct transaction_record *r = &t->rcpt[t->next_rcpt];
+
+	if (code < 300 && t->message.letter != 'K')
+		report(s, &t->message, 'K', "", " accepted message.\n", true);
+	else if (code >= 400)
+		report(s, r, code >= 500 ? 'h' : 's', "", " failed after I sent the message.\n", true);
+	t->next_rcpt = skip_refused(t, t->next_rcpt + 1);
+	if (t->next_rcpt < t->nrecipients)
+		return;
+	if (t->message.letter == 0)
+		transaction_record_set(&t->message, 'D', STR(""));
+	done(s);
+}
+
 static void on_dot(struct session *s, struct transaction *t, int code)
 {
 	if (code >= 300 && code < 400) {
 		end_confused(s);
+		return;
+	}
+	if (s->policy.lmtp && t->accepted > 0) {
+		on_lmtp_dot(s, t, code);
 		return;
 	}
 	if (t->message.letter == 0 && code < 300)
@@ -439,6 +491,93 @@ static void put_hello(struct session *s, const char *verb)
 	buf_addz(&s->out, "\r\n");
 }
 
+/* The server's name is known to it, TLS is settled. */
+static void authenticate(struct session *s)
+{
+	if (s->policy.user.n == 0) {
+		on_ready(s);
+		return;
+	}
+	s->mechanism = auth_choose(s->ehlo.auth & s->policy.mechanisms, s->secure);
+	s->auth_step = 0;
+	if (s->mechanism == 0) {
+		end_session(s, "Connected to ", " but it offers no way to authenticate that I may use. (#4.7.0)\n",
+			    false);
+	} else if (!s->secure && !s->policy.auth_in_clear) {
+		end_session(s, "Connected to ", " but without TLS I do not send the password. (#4.7.0)\n", false);
+	} else {
+		s->stage = SESSION_AUTH;
+		auth_begin(s->mechanism, s->policy.user, s->policy.password, &s->out);
+	}
+}
+
+static void on_auth(struct session *s, int code)
+{
+	if (code == 235)
+		on_ready(s);
+	else if (code != 334)
+		end_session(s, "Connected to ", " but authentication failed. (#4.7.0)\n", true);
+	else if (!auth_continue(s->mechanism, s->auth_step++, buf_str(&s->reply.text), s->policy.user,
+				s->policy.password, &s->out))
+		end_confused(s);
+}
+
+static void no_tls(struct session *s, bool said)
+{
+	end_session(s, "Connected to ", " but TLS is required and it does not offer it. (#4.7.10)\n", said);
+}
+
+static void on_ehlo(struct session *s)
+{
+	/* Whatever was offered without TLS is forgotten. */
+	s->ehlo = ehlo_parse(buf_str(&s->reply.text));
+	if (s->secure || s->policy.tls == SESSION_TLS_NEVER) {
+		authenticate(s);
+	} else if (s->ehlo.starttls) {
+		s->stage = SESSION_STARTTLS;
+		buf_addz(&s->out, "STARTTLS\r\n");
+	} else if (s->policy.tls == SESSION_TLS_MUST) {
+		no_tls(s, false);
+	} else {
+		authenticate(s);
+	}
+}
+
+static void on_starttls(struct session *s, int code)
+{
+	if (code == 220)
+		s->stage = SESSION_HANDSHAKE;
+	else if (s->policy.tls == SESSION_TLS_MUST)
+		no_tls(s, true);
+	else
+		authenticate(s);
+}
+
+static void say_hello(struct session *s)
+{
+	s->stage = SESSION_EHLO;
+	put_hello(s, s->policy.lmtp ? "LHLO " : "EHLO ");
+}
+
+void session_secured(struct session *s)
+{
+	assert(s->stage == SESSION_HANDSHAKE);
+	s->secure = true;
+	s->stage = SESSION_GREETING;
+	if (!s->policy.wrapped)
+		say_hello(s);
+}
+
+void session_tls_failed(struct session *s, const char *why)
+{
+	struct buf after = BUF_INIT(1000);
+
+	buf_addf(&after, " but TLS failed: %s. (#4.7.5)\n", why);
+	s->tls_failed = true;
+	end_session(s, "Connected to ", buf_cstr(&after), false);
+	buf_free(&after);
+}
+
 static void on_reply(struct session *s, int code)
 {
 	switch (s->stage) {
@@ -447,16 +586,15 @@ static void on_reply(struct session *s, int code)
 			end_session(s, "Connected to ", " but greeting failed.\n", true);
 			return;
 		}
-		s->stage = SESSION_EHLO;
-		put_hello(s, "EHLO ");
+		say_hello(s);
 		break;
 	case SESSION_EHLO:
 		if (code == 250) {
-			s->ehlo = ehlo_parse(buf_str(&s->reply.text));
-			on_ready(s);
+			on_ehlo(s);
 			return;
 		}
-		if (code < 500) {
+		/* LMTP has no HELO, and one that we have to send a password or TLS to knows EHLO. */
+		if (code < 500 || s->policy.lmtp || s->secure) {
 			end_session(s, "Connected to ", " but my name was rejected.\n", true);
 			return;
 		}
@@ -464,10 +602,23 @@ static void on_reply(struct session *s, int code)
 		put_hello(s, "HELO ");
 		break;
 	case SESSION_HELO:
-		if (code == 250)
-			on_ready(s);
-		else
+		s->ehlo = (struct ehlo){ 0 };
+		if (code != 250)
 			end_session(s, "Connected to ", " but my name was rejected.\n", true);
+		else if (s->policy.tls == SESSION_TLS_MUST)
+			no_tls(s, false);
+		else
+			authenticate(s);
+		break;
+	case SESSION_STARTTLS:
+		on_starttls(s, code);
+		break;
+	case SESSION_AUTH:
+		on_auth(s, code);
+		break;
+	case SESSION_HANDSHAKE:
+		/* Bytes in clear text where TLS should begin: somebody on the way adds them. */
+		end_confused(s);
 		break;
 	case SESSION_READY:
 		if (code == 421)
@@ -500,6 +651,8 @@ void session_input(struct session *s, struct str bytes)
 				end_confused(s);
 			else
 				on_reply(s, s->reply.code);
+			if (s->stage == SESSION_HANDSHAKE && bytes.n)
+				end_confused(s);
 		}
 	}
 }

@@ -27,18 +27,48 @@
 /* What may wait to be written: an envelope of a hundred long addresses, or pieces of content. */
 #define SESSION_OUT_MAX (16u << 20)
 
+enum session_tls {
+	SESSION_TLS_NEVER,
+	SESSION_TLS_MAY,  /* where the server offers it */
+	SESSION_TLS_MUST, /* no transaction without */
+};
+
+/* How to speak to a server. The zero value: SMTP in clear text. */
+struct session_policy {
+	enum session_tls tls;
+	bool wrapped;                      /* TLS from the first byte on, before the greeting */
+	const struct tls_anchors *anchors; /* whom to trust; NULL: every certificate will do */
+	struct str name;                   /* the server's, which its certificate must be for */
+	bool lmtp;                         /* RFC 2033 */
+	struct str user, password;         /* for AUTH; no user: none */
+	unsigned mechanisms;               /* enum ehlo_auth that may be used */
+	bool auth_in_clear;                /* also without TLS */
+	const char *problem;               /* why TLS cannot be had although it must; NULL: none */
+};
+
 enum session_stage {
 	SESSION_GREETING,
 	SESSION_EHLO,
 	SESSION_HELO,
+	SESSION_STARTTLS,  /* the reply to it comes next */
+	SESSION_HANDSHAKE, /* TLS is the caller's to begin: session_secured or session_tls_failed */
+	SESSION_AUTH,
 	SESSION_READY,
 	SESSION_BROKEN, /* close the connection */
 };
+
+/* May sessions with the same server that were begun with these policies serve each other's messages? */
+bool session_policy_eq(const struct session_policy *a, const struct session_policy *b);
 
 struct session {
 	enum session_stage stage;
 	char peer[48];   /* the server's address, for reports */
 	struct str helo; /* our name; the caller's memory */
+	struct session_policy policy;
+	bool secure;        /* what is said now is said through TLS */
+	bool tls_failed;    /* why the session ended: without TLS it may do better */
+	unsigned mechanism; /* enum ehlo_auth in use */
+	unsigned auth_step;
 	struct ehlo ehlo;
 	struct buf out;                     /* to be written */
 	uint64_t written;                   /* bytes written so far */
@@ -52,6 +82,8 @@ struct session {
 };
 
 void session_init(struct session *s, const char *peer, struct str helo);
+/* As session_init, with a policy; what it refers to must outlive the session. */
+void session_init_policy(struct session *s, const char *peer, struct str helo, const struct session_policy *policy);
 /* Transactions that are not done stay so; the caller knows them. */
 void session_free(struct session *s);
 
@@ -79,6 +111,11 @@ void session_content_failed(struct session *s);
 void session_wrote(struct session *s, size_t n);
 
 void session_input(struct session *s, struct str bytes);
+
+/* TLS is in force: what comes from now on was decrypted. */
+void session_secured(struct session *s);
+/* It will not be. `why`: in words. Ends the session. */
+void session_tls_failed(struct session *s, const char *why);
 
 /* The connection ended or broke, or time is up. */
 void session_lost(struct session *s);

@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "tls/tlsclient.h"
+#include "tls/tlscontext.h"
 
 /* An authority, and a server that speaks through memory. */
 struct identity {

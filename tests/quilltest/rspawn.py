@@ -14,17 +14,25 @@ from .net import wait_until
 class Rspawn:
     """qmail-rspawn in a home of its own with these control files."""
 
-    def __init__(self, home=None, **control):
+    def __init__(self, home=None, files=None, **control):
         self.own_home = home is None
         self.home = home or tempfile.mkdtemp(prefix="rspawn.", dir="/tmp")
         for name in ("control", "run"):
             os.makedirs(f"{self.home}/{name}", exist_ok=True)
         self.control(me="me.test", timeoutremote="5", timeoutconnect="3", **control)
+        for name, text in (files or {}).items():
+            self.write(name, text)
         self.log = open(f"{self.home}/rspawn.log", "ab")
         self.process = subprocess.Popen([program("qmail-rspawn")], stderr=self.log,
                                         env={**os.environ, "QMAILHOME": self.home})
         self.socket, self.results, self.last = None, {}, 0
         wait_until(self._connect, what="qmail-rspawn")
+
+    def write(self, name, text):
+        """A file in control/, also in a directory there."""
+        os.makedirs(os.path.dirname(f"{self.home}/control/{name}"), exist_ok=True)
+        with open(f"{self.home}/control/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
 
     def control(self, **files):
         for name, text in files.items():
