@@ -526,3 +526,17 @@ def test_default_delivery_to_mbox(make_instance):
     i.send("s@client.test", ["joe@a.test"], HELLO)
     i.wait_log("^delivery 1: success")
     assert len(i.mbox("joe")) == 1 and maildir(i.users["joe"] + "/Maildir") == []
+
+
+def test_check_finds_a_damaged_body(make_instance):
+    i = make_instance("joe", control={"concurrencylocal": "0"})
+    i.send("s@client.test", ["joe@a.test"], b"Subject: large\n\n" + b"0123456789abcde\n" * 200000)
+    i.stop()
+    check = i.run(program("qmail-journal"), "--check")
+    assert b"1 messages" in check.stdout and b"0 damaged places" in check.stdout
+    [name] = os.listdir(i.home + "/queue/body")
+    with open(f"{i.home}/queue/body/{name}", "r+b") as f:
+        f.seek(1000000)
+        f.write(b"X")
+    check = i.run(program("qmail-journal"), "--check", check=False)
+    assert check.returncode == 1 and f"queue/body/{name} is not what was accepted".encode() in check.stdout

@@ -205,6 +205,7 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 				     .pid = m->pid,
 				     .has_body = m->has_body,
 				     .body_size = m->body_size,
+				     .body_crc = m->body_crc,
 				     .sender = m->sender,
 				     .attributes = m->attributes,
 				     .nrecipients = m->nrecipients,

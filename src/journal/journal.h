@@ -52,6 +52,7 @@ struct journal_message {
 	struct str content; /* everything, unless has_body */
 	bool has_body;      /* the content is in the body file of this id (head included) */
 	uint64_t body_size;
+	uint32_t body_crc; /* crc32c of the body file */
 };
 
 /* A number never used before, for a body file or for journal_stage_message. */
@@ -122,6 +123,7 @@ struct journal_envelope {
 	bool has_body;
 	bool failed;        /* has notes */
 	struct str content; /* the whole content, unless has_body */
+	uint32_t body_crc; /* of the body file, as it was accepted */
 	struct buf storage; /* what the strings look into; free with buf_free */
 };
 

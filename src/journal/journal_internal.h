@@ -127,6 +127,7 @@ struct message_meta {
 	uint32_t uid, pid;
 	bool has_body;
 	uint64_t body_size;
+	uint32_t body_crc;
 	struct str sender, attributes, recipients;
 	uint32_t nrecipients;
 	struct str done; /* bits, may be empty */

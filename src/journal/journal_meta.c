@@ -10,6 +10,7 @@ void message_meta_put(struct buf *b, const struct message_meta *m)
 	wire_put_u32(b, m->pid);
 	wire_put_u8(b, m->has_body);
 	wire_put_u64(b, m->body_size);
+	wire_put_u32(b, m->body_crc);
 	wire_put_str(b, m->sender);
 	wire_put_str(b, m->attributes);
 	wire_put_u32(b, m->nrecipients);
@@ -29,6 +30,7 @@ bool message_meta_get(struct str meta, struct message_meta *m)
 	m->pid = wire_get_u32(&r);
 	m->has_body = wire_get_u8(&r) != 0;
 	m->body_size = wire_get_u64(&r);
+	m->body_crc = wire_get_u32(&r);
 	m->sender = wire_get_str(&r, SIZE_MAX);
 	m->attributes = wire_get_str(&r, SIZE_MAX);
 	m->nrecipients = wire_get_u32(&r);

@@ -123,6 +123,7 @@ bool journal_read_envelope(struct journal *j, uint64_t id, struct journal_envelo
 	env->nrecipients = m.nrecipients;
 	env->has_body = m.has_body;
 	env->content = content;
+	env->body_crc = m.body_crc;
 	env->failed = m.nnotes != 0 || (x->state && x->state->nnotes) || has_staged_notes(j, id);
 	return true;
 }

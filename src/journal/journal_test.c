@@ -311,6 +311,7 @@ static void an_envelope_is_read_as_it_was_written(void **state)
 				  .pid = 2,
 				  .has_body = true,
 				  .body_size = 3,
+				  .body_crc = 77,
 				  .sender = STR("s"),
 				  .attributes = STR("aa"),
 				  .recipients = STR("rrr"),
@@ -325,7 +326,7 @@ static void an_envelope_is_read_as_it_was_written(void **state)
 	message_meta_put(&b, &m);
 	assert_true(message_meta_get(buf_str(&b), &got));
 	assert_int_equal(got.birth, -1);
-	assert_true(got.has_body && got.body_size == 3 && got.nrecipients == 9);
+	assert_true(got.has_body && got.body_size == 3 && got.body_crc == 77 && got.nrecipients == 9);
 	assert_true(str_eq(got.sender, m.sender) && str_eq(got.notes, m.notes) && str_eq(got.done, m.done));
 	for (size_t n = 0; n < b.n; n++)
 		assert_false(message_meta_get(str_head(buf_str(&b), n), &got));
@@ -636,7 +637,7 @@ static void what_a_sender_writes_is_never_a_record(void **state)
 	id2 = accept('w', 10);
 	close_journal();
 	/* The header of the hostile message is damaged: it follows the first one. */
-	flip(FIRST, SEGMENT_HEAD + record_size(16 + 8 + 1 + 8 + 4 + 13 + 4 + 4 + 4 + 42 + 4 + 4 + 4, 10) + 8);
+	flip(FIRST, SEGMENT_HEAD + record_size(16 + 8 + 1 + 8 + 4 + 4 + 13 + 4 + 4 + 4 + 42 + 4 + 4 + 4, 10) + 8);
 	open_journal();
 	assert_false(is_whole(id, 'x', 0));
 	assert_true(is_whole(victim, 'v', 10));

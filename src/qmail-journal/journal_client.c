@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "mail/received.h"
 #include "qmail-journal/journal_server.h"
@@ -32,6 +33,7 @@ struct incoming {
 	uint64_t id;
 	uint64_t size;         /* content so far, head included */
 	int body;              /* descriptor of the body file, or -1 */
+	uint32_t body_crc;     /* of what was written to it */
 	int status;            /* first failure */
 	bool has_sender, started;
 };
@@ -164,6 +166,7 @@ static void spill(struct client *c)
 	if (m->body == -1 || file_append(m->body, m->head.p, m->head.n) == -1 ||
 	    file_append(m->body, m->content.p, m->content.n) == -1)
 		write_failed(c);
+	m->body_crc = crc32c(crc32c(0, m->head.p, m->head.n), m->content.p, m->content.n);
 	buf_free(&m->content);
 }
 
@@ -178,6 +181,7 @@ static void take_data(struct client *c, struct str data)
 	if (m->body != -1) {
 		if (file_append(m->body, data.p, data.n) == -1)
 			write_failed(c);
+		m->body_crc = crc32c(m->body_crc, data.p, data.n);
 		return;
 	}
 	buf_add(&m->content, data);
@@ -300,7 +304,8 @@ static void stage(struct client *c)
 		                           .head = buf_str(&m->head),
 		                           .content = buf_str(&m->content),
 		                           .has_body = m->body != -1,
-		                           .body_size = m->size };
+		                           .body_size = m->size,
+		                           .body_crc = m->body_crc };
 	struct err e;
 
 	if (!journal_stage_message(c->sv->journal, m->id, &message, &e)) {
