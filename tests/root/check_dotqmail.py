@@ -728,6 +728,48 @@ def forward_loop_ends(m):
 
 
 @check
+def injection_from_a_program(m):
+    """What vacation programs and vdelivermail do."""
+    m.clear_inbox("bob")
+    m.dot("ann", "-inj", "|(printf '%s' \"$DTLINE\"; cat) | qmail-inject -f \"$SENDER\" -- bob@lab.test\n"
+          "|echo Subject: auto | /var/qmail/bin/sendmail -f '' -- \"$SENDER\"\n")
+    m.send_mail(rcpt("inj"), b"Subject: inject me\n\n", sender=b"cyd@lab.test").expect("success", "did_0+0+2/")
+    mail = m.find_mail("bob", b"inject me")
+    assert mail.startswith(b"Return-Path: <cyd@lab.test>\n") and b"\nDelivered-To: ann-inj@lab.test\n" in mail, mail
+    mail = m.find_mail("cyd", b"Subject: auto")
+    assert mail.startswith(b"Return-Path: <>\nDelivered-To: cyd@lab.test\n"), mail
+
+
+@check
+def parallel_mbox_deliveries(m):
+    m.dot("ann", "-par", "./parbox\n")
+    mark = m.mark()
+    for qp in [m.queue([rcpt("par")] * 5, b"n %d\n" % i) for i in range(8)]:
+        m.story(qp, mark)
+    box = m.read("ann", "parbox")
+    equal(len(re.findall(rb"(?:\A|(?<=\n\n))From s@client\.test [^\n]+\nReturn-Path: <s@client\.test>\nDelivered-To: ann-par@lab"
+                         rb"\.test\nReceived: [^\n]+\nn \d\n(?=\n)", box)), 40)
+
+
+@check
+def very_long_extension(m):
+    m.send_mail(rcpt("x" * 600), sender=b"").expect("failure", "Sorry,_no_mailbox_here_by_that_name._(#5.1.1)/")
+    m.dot("ann", "-xl-default", "|echo ${#DEFAULT}\n")
+    m.send_mail(rcpt("xl-" + "x" * 600)).expect("success", "600/did_0+0+1/")
+
+
+@check
+def odd_recipients(m):
+    m.dot("alias", "-default", "|printf '%s' \"<$LOCAL>\"\n")
+    for address, shown in ((b"a b\"c@lab.test", "<a_b\"c>"), (b"a'b;$(id)`id`@lab.test", "<a'b;$(id)`id`>"),
+                           (b"x@y@lab.test", "<x@y>"), (b"\xc3\xa4@lab.test", "<__>"), (b"-n@lab.test", "<-n>"),
+                           (b"--@lab.test", "<-->"), (b"|id@lab.test", "<|id>"), (b".@lab.test", "<.>"),
+                           (b"%n%s@lab.test", "<_n_s>"), (b"a\\b@lab.test", "<a\\b>")):
+        m.send_mail(address).expect("success", shown + "did_0+0+1/")
+    os.unlink(m.home("alias") + "/.qmail-default")
+
+
+@check
 def many_lines(m):
     m.maildir("ann", "M9")
     m.dot("ann", "-lines", "# comment\n" * 3000 + "  # this is an address\n" + "./M9/\n" * 20)
@@ -812,6 +854,54 @@ def describe_sticky(m):
     r = local(m, "-n", "sticky", m.home("sticky"), "sticky", "", "", "lab.test", "s@x", "./Mailbox", user=2010)
     equal((r.returncode, r.stdout, r.stderr),
           (0, b"mbox ./Mailbox\ndid 1+0+0\n", b"Warning: home directory is sticky.\n"))
+
+
+@check
+def message_that_cannot_be_rewound(m):
+    import subprocess
+    r = subprocess.run([HOME + "/bin/qmail-local", "ann", m.home("ann"), "ann", "", "", "lab.test", "s@x", "./Maildir/"],
+                       input=b"Subject: pipe\n\n", capture_output=True, user=2001, group=2001, extra_groups=[],
+                       env=lab.CLEAN, timeout=30, check=False)
+    equal((r.returncode, r.stdout, r.stderr), (111, b"", b"Unable to rewind message. (#4.3.0)\n"))
+
+
+@check
+def options(m):
+    arguments = ("ann", m.home("ann"), "ann", "", "", "lab.test", "s@x", "./Mailbox")
+    for options in (("-n",), ("-Nn",), ("-N", "-n"), ("-n", "--")):
+        equal(local(m, *options, *arguments).stdout, b"mbox ./Mailbox\ndid 1+0+0\n")
+
+
+@check
+def programs_by_hand(m):
+    """Exit codes and output of qmail-local itself, as wrappers of it see them."""
+    for command, code, out, err in (("echo a; exit 0", 0, b"a\ndid 0+0+1\n", b""), ("echo a; exit 100", 100, b"a\n", b""),
+                                    ("exit 1", 111, b"", b""), ("echo e >&2; exit 99", 0, b"did 0+0+1\n", b"e\n"),
+                                    ("kill -9 $$", 111, b"", b"Aack, child crashed. (#4.3.0)\n")):
+        r = local(m, "ann", m.home("ann"), "ann", "", "", "lab.test", "s@x", "|" + command)
+        equal((r.returncode, r.stdout, r.stderr), (code, out, err))
+
+
+@check
+def loop_by_hand(m):
+    path = m.dir + "/loop-message"
+    m.put(path, "Delivered-To: ann@lab.test\n\n")
+    r = local(m, "ann", m.home("ann"), "ann", "", "", "lab.test", "s@x", "./Maildir/", stdin=path)
+    equal((r.returncode, r.stdout, r.stderr),
+          (100, b"", b"This message is looping: it already has my Delivered-To line. (#5.4.6)\n"))
+    r = local(m, "ann", m.home("ann"), "ann-z", "-", "z", "lab.test", "s@x", "./Maildir/", stdin=path)
+    equal((r.returncode, r.stdout, r.stderr), (100, b"", b"Sorry, no mailbox here by that name. (#5.1.1)\n"))
+
+
+@check
+def odd_bytes_by_hand(m):
+    """Line ends in addresses do not get into the lines that we write."""
+    r = local(m, "ann", m.home("ann"), "a\nb", "-", "odd", "h\nx", "s\n\t t@x",
+              "|printf '%s' \"$DTLINE$UFLINE\"", stdin="/dev/null")
+    equal(r.returncode, 100)
+    m.dot("ann", "-odd", "|printf '%s' \"$DTLINE$UFLINE\"\n")
+    r = local(m, "ann", m.home("ann"), "a\nb", "-", "odd", "h\nx", "s\n\t t@x", "./Mailbox")
+    assert re.fullmatch(rb"Delivered-To: a_b@h_x\nFrom s---t@x \w{3} .*\ndid 0\+0\+1\n", r.stdout), r
 
 
 @check

@@ -245,6 +245,32 @@ def hup_rereads(m):
 
 
 @check
+def hup_leaves_routed_mail_alone(m):
+    m.control("smtproutes", ":127.0.0.1:1\n")
+    m.control("virtualdomains", "hup3.test:ann-hup3\n")
+    m.signal(signal.SIGHUP)
+    time.sleep(0.2)
+    m.dot("ann", "-hup3-default", "|exit 111\n")
+    mark = m.mark()
+    m.try_mail("x@hup2.test")
+    m.try_mail("y@hup3.test")
+    m.control("locals", "lab.test\nmail.lab.test\nhup2.test\n")
+    m.control("virtualdomains", None)
+    m.signal(signal.SIGHUP)
+    time.sleep(0.2)
+    m.signal(signal.SIGALRM)
+    m.wait_log(r"(?s)hup2\.test\n.*x@hup2\.test\n", mark)
+    m.wait_log(r"(?s)hup3\.test\n.*y@hup3\.test\n", mark)
+    m.quiet()
+    equal(set(re.findall(r"to (\S+ \S+@hup[23]\.test)\n", m.log(mark))),
+          {"remote x@hup2.test", "local ann-hup3-y@hup3.test"})
+    m.dot("ann", "-hup3-default", "#\n")
+    m.control("locals", "lab.test\nmail.lab.test\n")
+    m.control("smtproutes", None)
+    m.signal(signal.SIGHUP)
+
+
+@check
 def hup_with_unreadable_file(m):
     os.chmod(HOME + "/control/locals", 0)
     mark = m.mark()
@@ -277,6 +303,7 @@ def alarm_makes_everything_due(m):
 @check
 def term_waits_for_deliveries(m):
     m.dot("ann", "-s1", "|sleep 1; echo slept\n")
+    m.quiet()
     mark = m.mark()
     qp = m.queue(["ann-s1@lab.test"])
     m.wait_log("^starting delivery", mark)
@@ -295,6 +322,7 @@ def term_waits_for_deliveries(m):
 
 @check
 def idle_term(m):
+    m.quiet()
     mark = m.mark()
     equal(m.stop(), 0)
     assert m.log(mark) in ("status: local 0/10 remote 0/20 exitasap\nstatus: exiting\n", "status: exiting\n"), m.log(mark)
@@ -482,6 +510,33 @@ def bounces_go_through_qmailqueue(m):
             equal(f.read(), f"{s.bounce_qp} 7796 {HOME}\n")
     finally:
         m.restart()
+
+
+@check
+def bounce_of_a_large_message(m):
+    m.clear_inbox("bob")
+    body = b"Subject: large\n\n" + bytes(range(256)) * 12000
+    s = m.send_mail("nobody10@lab.test", body, sender=b"bob@lab.test")
+    m.bounce_story(s)
+    assert m.inbox("bob")[0].endswith(b" -0000\n" + body)
+
+
+@check
+def bounce_of_many_recipients(m):
+    m.clear_inbox("bob")
+    recipients = [f"nobody-{i}@lab.test" for i in range(500)]
+    s = m.send_mail(recipients, sender=b"bob@lab.test", seconds=60)
+    m.bounce_story(s)
+    equal(sorted(re.findall(rb"^<(.*)>:\nSorry, no mailbox here by that name\. \(#5\.1\.1\)\n\n", m.inbox("bob")[0], re.M)),
+          sorted(r.encode() for r in recipients))
+
+
+@check
+def bounce_to_a_sender_without_host(m):
+    m.clear_inbox("bob")
+    b = m.bounce_story(m.send_mail("nobody11@lab.test", sender=b"bob"))
+    equal(b.only[1], "bob@mail.lab.test")
+    assert b"\nTo: bob\nSubject:" in m.inbox("bob")[0], m.inbox("bob")[0]
 
 
 @check

@@ -112,6 +112,13 @@ class Machine:
         assert found, f"no {pattern} in:\n{self.log(mark)[-1500:]}"
         return found
 
+    def quiet(self, seconds=15):
+        """Waits until nothing is being delivered."""
+        def idle():
+            status = [line for line in self.log().splitlines() if line.startswith("status: local")]
+            return status and status[-1].startswith("status: local 0/") and " remote 0/" in status[-1]
+        assert wait(idle, seconds), self.log()[-1500:]
+
     # ---- files ------------------------------------------------------------------------
 
     def home(self, user):
@@ -210,12 +217,12 @@ class Machine:
         assert found, f"no end of qp {qp} in:\n{self.log(mark)[-1500:]}"
         return found
 
-    def send_mail(self, recipients, *arguments, **keywords):
+    def send_mail(self, recipients, *arguments, seconds=15, **keywords):
         """Sends, waits for the end of it, and tells its story."""
         mark = self.mark()
         if isinstance(recipients, (str, bytes)):
             recipients = [recipients]
-        return self.story(self.queue(recipients, *arguments, **keywords), mark)
+        return self.story(self.queue(recipients, *arguments, **keywords), mark, seconds)
 
     def try_mail(self, recipients, *arguments, **keywords):
         """Sends, waits until each recipient was tried once; the message may stay in the queue."""
