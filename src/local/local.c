@@ -303,6 +303,7 @@ int local_deliver(const struct local_job *job, struct local_report *r)
 	signal(SIGCHLD, SIG_DFL);
 	ok = deliver(&d, &e);
 	r->files_only = d.programs == 0 && d.nforwards == 0;
+	r->programs = d.programs > 0;
 	if (!ok && *e.text) {
 		buf_addz(&r->err, e.text);
 		buf_addc(&r->err, '\n');

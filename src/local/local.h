@@ -28,10 +28,11 @@ struct local_report {
 	struct buf out;  /* for descriptor 1: "did 1+0+0\n" … */
 	struct buf err;  /* for descriptor 2: what went wrong */
 	bool files_only; /* nothing was done but to write to mailboxes: no other process has been near */
+	bool programs;   /* a program has had, or would have, a say */
 };
 
 #define LOCAL_OUT_MAX (256u << 20) /* a description repeats the file */
-#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096), true })
+#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096), true, false })
 
 /*
  * Delivers; home_open comes first when the file may have forwards. Returns

@@ -17,6 +17,7 @@
 
 #include "cdb/cdbfile.h"
 #include "local/program.h"
+#include "qmail-lspawn/lspawn_recipient.h"
 #include "sys/accounts.h"
 #include "users/owner.h"
 #include "wire/delivery.h"
@@ -69,6 +70,7 @@ struct lspawn {
 	struct connection connections[LSPAWN_CONNECTIONS];
 	struct slot slots[LSPAWN_SLOTS];
 	size_t top; /* slots from here on were never used */
+	struct recipients recipients;
 };
 
 /* One delivery. Views point into the request. */
@@ -84,6 +86,9 @@ void lspawn_loop(struct lspawn *l);
 
 /* lspawn_request.c: does what the packet asks. passfd, the message, is closed in any case. False: malformed. */
 bool lspawn_request(struct lspawn *l, struct connection *c, struct str packet, int passfd);
+
+/* The owner by users/cdb, as lspawn_job has it; trouble is logged. */
+enum owner_status lspawn_look_up(struct lspawn *l, struct str local, struct owner *o);
 
 /* lspawn_slot.c */
 /* A slot for a delivery: with a process that can do it, or without any. NULL: all are busy. */
@@ -109,6 +114,13 @@ void slots_send_results(struct lspawn *l, struct connection *c);
 
 /* lspawn_child.c: the child's part, from fork to exit. report is its output, control the socket to its parent. */
 _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job, int report, int control);
+
+/*
+ * The child's part of a search: becomes the job's owner and ends with LSPAWN_SEARCH_EXIT plus an enum
+ * recipient_answer. Any other end means that it is not known.
+ */
+_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job);
+#define LSPAWN_SEARCH_EXIT 10
 
 /* The packets between the two: a further job, and its result. */
 void lspawn_put_job(struct buf *b, const struct lspawn_job *job);

@@ -1,7 +1,7 @@
 /*
  * The child's part of a delivery: find the owner where users/cdb did not say,
  * become that user, deliver. Nothing of the user's is touched and nothing of
- * the message is read before that.
+ * the message is read before that. A search does the same, without a message.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "local/local.h"
+#include "local/localanswer.h"
 #include "local/outcome.h"
 #include "qmail-lspawn/lspawn.h"
 #include "sys/home.h"
@@ -222,4 +223,34 @@ _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job
 		.ext = mem_copy(str_of(owner.ext)),
 	};
 	serve(l, &owner, &z, control, may_stay(job, &owner));
+}
+
+/* It needs neither; a .qmail file is read in no time. */
+static void limit_search(void)
+{
+	const struct rlimit seconds = { 2, 2 }, none = { 0, 0 };
+
+	setrlimit(RLIMIT_CPU, &seconds);
+	setrlimit(RLIMIT_FSIZE, &none);
+}
+
+_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job)
+{
+	struct owner owner = OWNER_INIT;
+	enum owner_status status;
+	struct local_job question = { .host = "", .default_delivery = l->default_delivery };
+
+	arrange_process();
+	close_between(3, INT32_MAX);
+	status = find_owner(l, job, &owner);
+	if (status != OWNER_FOUND)
+		_exit((int)status);
+	become(l, &owner);
+	limit_search();
+	question.user = owner.user;
+	question.home = owner.home;
+	question.local = mem_copy(job->local);
+	question.dash = owner.dash;
+	question.ext = owner.ext;
+	_exit(LSPAWN_SEARCH_EXIT + (int)local_answer(&question));
 }

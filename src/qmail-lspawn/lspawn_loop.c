@@ -16,8 +16,11 @@
 #define END_MS 60000
 #define TICK_MS 1000
 
+/* Places in the array for poll. */
+enum { FD_SIGNALS, FD_LISTEN, FD_RECIPIENTS, FD_CONNECTIONS, FD_SLOTS = FD_CONNECTIONS + LSPAWN_CONNECTIONS };
+
 struct watch {
-	struct pollfd fds[2 + LSPAWN_CONNECTIONS + 2 * LSPAWN_SLOTS];
+	struct pollfd fds[FD_SLOTS + 2 * LSPAWN_SLOTS];
 	struct slot *slots[LSPAWN_SLOTS]; /* those with a running delivery: two descriptors each, behind the others */
 	size_t nslots;
 };
@@ -26,18 +29,19 @@ static void prepare(struct lspawn *l, struct watch *w)
 {
 	short requests = l->listenfd == -1 || slots_full(l) ? 0 : POLLIN;
 
-	w->fds[0] = (struct pollfd){ .fd = l->signalfd, .events = POLLIN };
-	w->fds[1] = (struct pollfd){ .fd = l->listenfd, .events = POLLIN };
+	w->fds[FD_SIGNALS] = (struct pollfd){ .fd = l->signalfd, .events = POLLIN };
+	w->fds[FD_LISTEN] = (struct pollfd){ .fd = l->listenfd, .events = POLLIN };
+	w->fds[FD_RECIPIENTS] = (struct pollfd){ .fd = l->recipients.epoll, .events = POLLIN };
 	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++) {
 		const struct connection *c = &l->connections[i];
 
-		w->fds[2 + i] = (struct pollfd){ .fd = c->fd, .events = requests };
+		w->fds[FD_CONNECTIONS + i] = (struct pollfd){ .fd = c->fd, .events = requests };
 		if (c->blocked)
-			w->fds[2 + i].events |= POLLOUT;
+			w->fds[FD_CONNECTIONS + i].events |= POLLOUT;
 	}
 	w->nslots = 0;
 	for (size_t i = 0; i < l->top; i++) {
-		struct pollfd *fds = &w->fds[2 + LSPAWN_CONNECTIONS + 2 * w->nslots];
+		struct pollfd *fds = &w->fds[FD_SLOTS + 2 * w->nslots];
 		struct slot *s = &l->slots[i];
 
 		if (s->state != SLOT_RUNNING)
@@ -63,6 +67,7 @@ static void handle_signals(struct lspawn *l)
 		l->end = clock_monotonic_ms() + END_MS;
 		close(l->listenfd);
 		l->listenfd = -1;
+		recipients_stop(l);
 	}
 	slots_reap(l);
 }
@@ -139,20 +144,22 @@ static void handle_connection(struct lspawn *l, struct connection *c, short even
 static void handle(struct lspawn *l, const struct watch *w, struct buf *packet)
 {
 	for (size_t i = 0; i < w->nslots; i++) {
-		const struct pollfd *fds = &w->fds[2 + LSPAWN_CONNECTIONS + 2 * i];
+		const struct pollfd *fds = &w->fds[FD_SLOTS + 2 * i];
 
 		if (fds[0].revents)
 			slot_read(w->slots[i]);
 		if (fds[1].revents)
 			slot_done(l, w->slots[i]);
 	}
-	if (w->fds[0].revents)
+	if (w->fds[FD_SIGNALS].revents)
 		handle_signals(l);
-	if (w->fds[1].revents && l->listenfd != -1)
+	if (w->fds[FD_LISTEN].revents && l->listenfd != -1)
 		handle_listener(l);
+	if (w->fds[FD_RECIPIENTS].revents && l->listenfd != -1)
+		recipients_handle(l);
 	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
-		if (w->fds[2 + i].fd != -1 && w->fds[2 + i].revents)
-			handle_connection(l, &l->connections[i], w->fds[2 + i].revents, packet);
+		if (w->fds[FD_CONNECTIONS + i].fd != -1 && w->fds[FD_CONNECTIONS + i].revents)
+			handle_connection(l, &l->connections[i], w->fds[FD_CONNECTIONS + i].revents, packet);
 }
 
 void lspawn_loop(struct lspawn *l)
@@ -167,9 +174,12 @@ void lspawn_loop(struct lspawn *l)
 		if (l->end && now > l->end)
 			slots_kill_all(l);
 		slots_tick(l, now);
+		recipients_tick(l, now);
 		prepare(l, &w);
-		timeout = slots_busy(l, true) || l->orphans ? TICK_MS : -1;
-		if (poll(w.fds, 2 + LSPAWN_CONNECTIONS + 2 * w.nslots, timeout) > 0)
+		timeout = recipients_wait(l);
+		if (timeout == -1 && (slots_busy(l, true) || l->orphans))
+			timeout = TICK_MS;
+		if (poll(w.fds, FD_SLOTS + 2 * w.nslots, timeout) > 0)
 			handle(l, &w, &packet);
 	}
 	buf_free(&packet);

@@ -17,7 +17,7 @@ static bool users_ready(struct lspawn *l, struct err *e)
 	return l->users_open;
 }
 
-static enum owner_status look_up(struct lspawn *l, struct str local, struct owner *o)
+enum owner_status lspawn_look_up(struct lspawn *l, struct str local, struct owner *o)
 {
 	enum owner_status status = OWNER_DATABASE;
 	struct err e = { .text = "" };
@@ -62,7 +62,7 @@ static const char *prepare(struct lspawn *l, const struct delivery_request *r, i
 
 	if (report)
 		return report;
-	job->known = look_up(l, job->local, &job->owner);
+	job->known = lspawn_look_up(l, job->local, &job->owner);
 	return job->known == OWNER_DATABASE ? "ZTrouble reading users/cdb in qmail-lspawn.\n" : NULL;
 }
 

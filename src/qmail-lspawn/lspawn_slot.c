@@ -336,7 +336,8 @@ void slots_reap(struct lspawn *l)
 
 		kill(-info.si_pid, SIGKILL);
 		waitpid(info.si_pid, &status, WNOHANG);
-		l->orphans = l->orphans || !WIFEXITED(status);
+		if (!recipients_ended(l, info.si_pid, status))
+			l->orphans = l->orphans || !WIFEXITED(status);
 		if (s)
 			ended(l, s, status);
 		info.si_pid = 0;
@@ -345,7 +346,7 @@ void slots_reap(struct lspawn *l)
 
 static bool is_ours(void *ctx, pid_t pid)
 {
-	return slot_of(ctx, pid) != NULL;
+	return slot_of(ctx, pid) != NULL || recipients_own(ctx, pid);
 }
 
 void slots_tick(struct lspawn *l, int64_t now)

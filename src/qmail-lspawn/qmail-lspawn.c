@@ -2,7 +2,8 @@
  * qmail-lspawn default: runs local deliveries for qmail-send (contract §9.2).
  *
  * `default` is what is done where there is no .qmail file. Requests come over
- * run/lspawn (descriptor 3). Ends on SIGTERM when the running deliveries have
+ * run/lspawn (descriptor 3), questions of qmail-smtpd whether an address exists
+ * over run/recipient (descriptor 4). Ends on SIGTERM when the running deliveries have
  * ended. control/timeoutlocal: seconds that a program may take;
  * control/processeslocal and control/memorylocal: processes of one user and
  * bytes of one process.
@@ -44,11 +45,11 @@ static bool read_limits(struct program_limits *limits, bool root, struct err *e)
 }
 
 /*
- * qmail-send's account; our own uid where it does not exist: then only root
- * may send requests. Asked by a child, because the C library may load a
+ * The account's uid; our own where it does not exist: then only root may
+ * send requests. Asked by a child, because the C library may load a
  * handful of libraries to answer, which each fork of a delivery would copy.
  */
-static uid_t find_send_uid(uid_t own)
+static uid_t find_uid(enum account which, uid_t own)
 {
 	uid_t uid = own;
 	int ends[2];
@@ -58,7 +59,7 @@ static uid_t find_send_uid(uid_t own)
 		return own;
 	child = fork();
 	if (child == 0) {
-		const struct passwd *pw = getpwnam(account_name(ACCOUNT_SEND));
+		const struct passwd *pw = getpwnam(account_name(which));
 
 		_exit(pw == NULL || io_write_all(ends[1], &pw->pw_uid, sizeof pw->pw_uid) == -1);
 	}
@@ -88,15 +89,18 @@ static int catch_signals(void)
 static bool start(struct lspawn *l, struct err *e)
 {
 	struct buf alias = BUF_INIT(8192);
+	int questions;
 
 	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
 		l->connections[i].fd = -1;
 	l->uid = getuid();
 	l->root = l->uid == 0;
-	l->send_uid = find_send_uid(l->uid);
+	l->send_uid = find_uid(ACCOUNT_SEND, l->uid);
+	l->recipients.daemon_uid = find_uid(ACCOUNT_DAEMON, l->uid);
 	/* Whoever connects is asked for his uid, see lspawn_loop. */
 	if (!service_start("lspawn", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &l->listenfd, e) ||
-	    !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
+	    !service_listen_also(SERVICE_FD + 1, "recipient", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &questions, e) ||
+	    !recipients_start(l, questions, e) || !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
 		return false;
 	buf_addf(&alias, "%s/alias", home_path());
 	l->own_alias = mem_copy(buf_str(&alias));

@@ -16,17 +16,19 @@ enum service_id { SERVICE_JOURNAL, SERVICE_RESOLVE, SERVICE_LSPAWN, SERVICE_RSPA
 
 #define SERVICE_SOCKETS 2
 
+struct service_socket {
+	const char *name; /* in run/; NULL: none */
+	enum unixsock_kind kind;
+	mode_t mode;
+	enum account owner; /* ACCOUNT_COUNT: root */
+};
+
 /* One row for each process that qmail-start keeps running. */
 struct service_row {
 	const char *program;
-	enum account account; /* ACCOUNT_COUNT: root */
-	bool nofiles;         /* group nofiles instead of qmail */
-	struct {
-		const char *name;
-		enum unixsock_kind kind;
-		mode_t mode;
-		bool for_send; /* belongs to qmail-send's user */
-	} sockets[SERVICE_SOCKETS]; /* become descriptors 3 and 4 */
+	enum account account;                           /* ACCOUNT_COUNT: root */
+	bool nofiles;                                   /* group nofiles instead of qmail */
+	struct service_socket sockets[SERVICE_SOCKETS]; /* become descriptors 3 and 4 */
 };
 
 extern const struct service_row service_rows[SERVICES]; /* a constant table */
@@ -36,8 +38,8 @@ struct start {
 	const char *defaultdelivery;
 	int lock;
 	int sockets[SERVICES][SERVICE_SOCKETS]; /* -1: none */
-	int log;    /* where all logs go */
-	int link;   /* to the process that becomes qmail-send */
+	int log;                                /* where all logs go */
+	int link;                               /* to the process that becomes qmail-send */
 };
 
 /*

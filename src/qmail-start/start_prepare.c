@@ -15,11 +15,21 @@ const struct service_row service_rows[SERVICES] = {
 	[SERVICE_JOURNAL] = { "qmail-journal",
 			      ACCOUNT_QUEUE,
 			      false,
-			      { { "journal", UNIXSOCK_STREAM, 0666, false },
-				{ "queue", UNIXSOCK_PACKET, 0600, true } } },
-	[SERVICE_RESOLVE] = { "qmail-resolve", ACCOUNT_RESOLVE, true, { { "resolve", UNIXSOCK_PACKET, 0666, false } } },
-	[SERVICE_LSPAWN] = { "qmail-lspawn", ACCOUNT_COUNT, false, { { "lspawn", UNIXSOCK_PACKET, 0600, true } } },
-	[SERVICE_RSPAWN] = { "qmail-rspawn", ACCOUNT_REMOTE, false, { { "rspawn", UNIXSOCK_PACKET, 0600, true } } },
+			      { { "journal", UNIXSOCK_STREAM, 0666, ACCOUNT_COUNT },
+				{ "queue", UNIXSOCK_PACKET, 0600, ACCOUNT_SEND } } },
+	[SERVICE_RESOLVE] = { "qmail-resolve",
+			      ACCOUNT_RESOLVE,
+			      true,
+			      { { "resolve", UNIXSOCK_PACKET, 0666, ACCOUNT_COUNT } } },
+	[SERVICE_LSPAWN] = { "qmail-lspawn",
+			     ACCOUNT_COUNT,
+			     false,
+			     { { "lspawn", UNIXSOCK_PACKET, 0600, ACCOUNT_SEND },
+			       { "recipient", UNIXSOCK_PACKET, 0600, ACCOUNT_DAEMON } } },
+	[SERVICE_RSPAWN] = { "qmail-rspawn",
+			     ACCOUNT_REMOTE,
+			     false,
+			     { { "rspawn", UNIXSOCK_PACKET, 0600, ACCOUNT_SEND } } },
 };
 
 /* The lock lives as long as the watching process. */
@@ -73,27 +83,32 @@ static bool make_directories(struct start *s, struct err *e)
 	       make_directory("queue/lock", 0750, queue, qmail, e);
 }
 
-static bool listen_all(struct start *s, struct err *e)
+static bool listen_one(const struct start *s, const struct service_socket *row, int *fd, struct err *e)
 {
 	struct stat st;
+	char path[64];
 
+	snprintf(path, sizeof path, "run/%s", row->name);
+	/* We have the lock: whoever answers there is on its way out. */
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	if (!unixsock_listen(path, row->kind, row->mode, fd, e))
+		return false;
+	if (row->owner != ACCOUNT_COUNT && s->accounts.separated &&
+	    chown(path, s->accounts.uid[row->owner], s->accounts.gid_qmail) == -1)
+		return err_sys(e, errno, "unable to set the owner of %s/%s", home_path(), path);
+	return true;
+}
+
+static bool listen_all(struct start *s, struct err *e)
+{
 	for (int i = 0; i < SERVICES; i++)
 		for (int k = 0; k < SERVICE_SOCKETS; k++) {
-			char path[64];
+			const struct service_socket *row = &service_rows[i].sockets[k];
 
 			s->sockets[i][k] = -1;
-			if (service_rows[i].sockets[k].name == NULL)
-				continue;
-			snprintf(path, sizeof path, "run/%s", service_rows[i].sockets[k].name);
-			/* We have the lock: whoever answers there is on its way out. */
-			if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-				unlink(path);
-			if (!unixsock_listen(path, service_rows[i].sockets[k].kind, service_rows[i].sockets[k].mode,
-					     &s->sockets[i][k], e))
+			if (row->name && !listen_one(s, row, &s->sockets[i][k], e))
 				return false;
-			if (service_rows[i].sockets[k].for_send && s->accounts.separated &&
-			    chown(path, s->accounts.uid[ACCOUNT_SEND], s->accounts.gid_qmail) == -1)
-				return err_sys(e, errno, "unable to set the owner of %s/%s", home_path(), path);
 		}
 	return true;
 }

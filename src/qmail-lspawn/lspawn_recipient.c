@@ -1,0 +1,365 @@
+/*
+ * Questions whether an address exists: connections, searches, answers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "qmail-lspawn/lspawn.h"
+#include "sys/clock.h"
+#include "sys/random.h"
+#include "sys/service.h"
+#include "sys/unixsock.h"
+
+#define TICK_MS 250
+#define EVENTS 64
+
+/* ---- connections -------------------------------------------------------------------- */
+
+/* Which events of a descriptor count; `index` comes back with them. */
+static bool watch(struct recipients *r, int operation, int fd, size_t index, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.u64 = index };
+
+	return epoll_ctl(r->epoll, operation, fd, &e) == 0;
+}
+
+static void disconnect(struct recipients *r, struct asker *a)
+{
+	/* A child may have a copy of the descriptor for a moment, which would go on causing events. */
+	epoll_ctl(r->epoll, EPOLL_CTL_DEL, a->fd, NULL);
+	close(a->fd);
+	buf_free(&a->local);
+	*a = (struct asker){ .fd = -1 };
+}
+
+static void set_accepting(struct recipients *r, bool accepting)
+{
+	if (r->accepting != accepting && r->listenfd != -1)
+		watch(r, EPOLL_CTL_MOD, r->listenfd, ASKERS, accepting ? EPOLLIN : 0);
+	r->accepting = accepting;
+}
+
+/* A free place, if need be that of the longest idle; NULL: all wait for answers. */
+static struct asker *take_place(struct recipients *r)
+{
+	struct asker *idle = NULL;
+
+	for (size_t i = 0; i < ASKERS; i++) {
+		struct asker *a = &r->askers[i];
+
+		if (a->state == ASKER_FREE)
+			return a;
+		if (a->state == ASKER_IDLE && (idle == NULL || a->since < idle->since))
+			idle = a;
+	}
+	if (idle)
+		disconnect(r, idle);
+	return idle;
+}
+
+static bool allowed(const struct lspawn *l, int fd)
+{
+	struct unixsock_peer peer;
+	struct err e;
+
+	if (!unixsock_peer(fd, &peer, &e))
+		return false;
+	if (peer.uid == 0 || peer.uid == l->uid || peer.uid == l->recipients.daemon_uid)
+		return true;
+	service_log("qmail-lspawn", "refused a question from uid %lu", (unsigned long)peer.uid);
+	return false;
+}
+
+static void accept_all(struct lspawn *l, int64_t now)
+{
+	struct recipients *r = &l->recipients;
+
+	for (;;) {
+		struct asker *a = take_place(r);
+		int fd;
+
+		set_accepting(r, a != NULL);
+		if (a == NULL || (fd = unixsock_accept(r->listenfd, UNIXSOCK_PACKET)) == -1)
+			return;
+		if (allowed(l, fd) && watch(r, EPOLL_CTL_ADD, fd, (size_t)(a - r->askers), EPOLLIN))
+			*a = (struct asker){ .state = ASKER_IDLE, .fd = fd, .since = now };
+		else
+			close(fd);
+	}
+}
+
+/* ---- answers ------------------------------------------------------------------------ */
+
+static void answer(struct recipients *r, struct asker *a, enum recipient_answer answer, int64_t now)
+{
+	const struct recipient_reply reply = { a->id, answer };
+	struct buf packet = BUF_INIT(RECIPIENT_PACKET_MAX);
+	bool sent, waited = a->state == ASKER_WAITING;
+
+	recipient_put_reply(&packet, &reply);
+	/* There is room for one answer; whoever does not read it has asked again too soon. */
+	sent = unixsock_send(a->fd, buf_str(&packet), -1) == 0;
+	buf_free(&packet);
+	buf_free(&a->local);
+	a->state = ASKER_IDLE;
+	a->since = now;
+	if (!sent || (waited && !watch(r, EPOLL_CTL_MOD, a->fd, (size_t)(a - r->askers), EPOLLIN)))
+		disconnect(r, a);
+}
+
+static bool answer_from_cache(struct recipients *r, struct asker *a, struct str local, int64_t now)
+{
+	enum recipient_answer known;
+
+	if (!answercache_find(&r->cache, local, now, &known))
+		return false;
+	answer(r, a, known, now);
+	return true;
+}
+
+/* ---- searches ----------------------------------------------------------------------- */
+
+static struct search *search_of(struct recipients *r, struct str local)
+{
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (r->searches[i].pid && !r->searches[i].given_up && str_eq(buf_str(&r->searches[i].local), local))
+			return &r->searches[i];
+	return NULL;
+}
+
+static struct search *free_search(struct recipients *r)
+{
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (r->searches[i].pid == 0)
+			return &r->searches[i];
+	return NULL;
+}
+
+/* False: it cannot be done. */
+static bool start_search(struct lspawn *l, struct search *s, struct str local, int64_t now)
+{
+	struct lspawn_job job = { .local = local, .owner = OWNER_INIT, .message = -1 };
+
+	job.known = lspawn_look_up(l, local, &job.owner);
+	if (job.known == OWNER_FOUND || job.known == OWNER_NONE)
+		s->pid = fork();
+	else
+		s->pid = -1;
+	if (s->pid == 0)
+		lspawn_search(l, &job);
+	owner_free(&job.owner);
+	if (s->pid == -1) {
+		s->pid = 0;
+		return false;
+	}
+	s->since = now;
+	s->given_up = false;
+	s->local = BUF_INIT(RECIPIENT_PACKET_MAX);
+	buf_add(&s->local, local);
+	return true;
+}
+
+/* Answers what can be answered, and begins to search for the rest. */
+static void serve_waiting(struct lspawn *l, int64_t now)
+{
+	struct recipients *r = &l->recipients;
+	struct search *s = free_search(r);
+	bool room = false;
+
+	for (size_t i = 0; i < ASKERS; i++) {
+		struct asker *a = &r->askers[i];
+		struct str local = buf_str(&a->local);
+
+		if (a->state == ASKER_WAITING && !answer_from_cache(r, a, local, now) && s && !search_of(r, local)) {
+			if (!start_search(l, s, local, now))
+				answer(r, a, RECIPIENT_UNKNOWN, now);
+			s = free_search(r);
+		}
+		room = room || a->state != ASKER_WAITING;
+	}
+	set_accepting(r, room);
+}
+
+static struct search *search_by_pid(struct recipients *r, pid_t pid)
+{
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (r->searches[i].pid == pid)
+			return &r->searches[i];
+	return NULL;
+}
+
+bool recipients_own(const struct lspawn *l, pid_t pid)
+{
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (l->recipients.searches[i].pid == pid)
+			return true;
+	return false;
+}
+
+static enum recipient_answer answer_of(int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) - LSPAWN_SEARCH_EXIT : 0;
+
+	return code >= RECIPIENT_EXISTS && code <= RECIPIENT_ABSENT ? (enum recipient_answer)code : RECIPIENT_UNKNOWN;
+}
+
+bool recipients_ended(struct lspawn *l, pid_t pid, int status)
+{
+	struct search *s = search_by_pid(&l->recipients, pid);
+	int64_t now = clock_monotonic_ms();
+
+	if (s == NULL)
+		return false;
+	if (!s->given_up)
+		answercache_put(&l->recipients.cache, buf_str(&s->local), answer_of(status), now);
+	buf_free(&s->local);
+	*s = (struct search){ .pid = 0 };
+	serve_waiting(l, now);
+	return true;
+}
+
+/* ---- questions ---------------------------------------------------------------------- */
+
+/* What a delivery would say before it looks for an owner; 0: nothing. */
+static enum recipient_answer without_search(struct str address, size_t at)
+{
+	if (at == address.n || str_chr(address, 0) < address.n)
+		return RECIPIENT_ABSENT;
+	return at == 0 ? RECIPIENT_EXISTS : 0;
+}
+
+static bool take_question(struct recipients *r, struct asker *a, struct str packet, int64_t now)
+{
+	struct recipient_question q;
+	enum recipient_answer known;
+	size_t at;
+
+	if (!recipient_get_question(packet, &q))
+		return false;
+	a->id = q.id;
+	at = str_rchr(q.address, '@');
+	known = without_search(q.address, at);
+	if (known)
+		answer(r, a, known, now);
+	if (known || answer_from_cache(r, a, str_head(q.address, at), now))
+		return true;
+	a->state = ASKER_WAITING;
+	a->since = now;
+	a->local = BUF_INIT(RECIPIENT_PACKET_MAX);
+	buf_add_lower(&a->local, str_head(q.address, at));
+	/* The next question comes after the answer. */
+	return watch(r, EPOLL_CTL_MOD, a->fd, (size_t)(a - r->askers), 0);
+}
+
+static void handle_asker(struct recipients *r, struct asker *a, uint32_t events, int64_t now)
+{
+	struct buf packet = BUF_INIT(RECIPIENT_PACKET_MAX);
+	int passfd = -1;
+	ssize_t n;
+
+	if (a->state == ASKER_WAITING && (events & (EPOLLHUP | EPOLLERR)))
+		disconnect(r, a);
+	if (a->state != ASKER_IDLE)
+		return;
+	n = unixsock_recv(a->fd, &packet, RECIPIENT_PACKET_MAX, &passfd);
+	if (passfd != -1)
+		close(passfd);
+	if (n > 0 && !take_question(r, a, buf_str(&packet), now)) {
+		service_log("qmail-lspawn", "malformed question; closing that connection");
+		n = 0;
+	}
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		disconnect(r, a);
+	buf_free(&packet);
+}
+
+void recipients_handle(struct lspawn *l)
+{
+	struct recipients *r = &l->recipients;
+	struct epoll_event events[EVENTS];
+	int64_t now = clock_monotonic_ms();
+	int n = epoll_wait(r->epoll, events, EVENTS, 0);
+
+	for (int i = 0; i < n; i++) {
+		size_t index = (size_t)events[i].data.u64;
+
+		if (index == ASKERS)
+			accept_all(l, now);
+		else
+			handle_asker(r, &r->askers[index], events[i].events, now);
+	}
+	serve_waiting(l, now);
+}
+
+/* ---- time --------------------------------------------------------------------------- */
+
+int recipients_wait(const struct lspawn *l)
+{
+	const struct recipients *r = &l->recipients;
+
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (r->searches[i].pid)
+			return TICK_MS;
+	for (size_t i = 0; i < ASKERS; i++)
+		if (r->askers[i].state == ASKER_WAITING)
+			return TICK_MS;
+	return -1;
+}
+
+void recipients_tick(struct lspawn *l, int64_t now)
+{
+	struct recipients *r = &l->recipients;
+
+	for (size_t i = 0; i < SEARCHES; i++) {
+		struct search *s = &r->searches[i];
+
+		if (s->pid == 0 || s->given_up || now < s->since + SEARCH_MS)
+			continue;
+		/* A process that waits for a file server may not end even so; its place stays taken. */
+		kill(s->pid, SIGKILL);
+		s->given_up = true;
+		answercache_put(&r->cache, buf_str(&s->local), RECIPIENT_UNKNOWN, now);
+		serve_waiting(l, now);
+	}
+	for (size_t i = 0; i < ASKERS; i++)
+		if (r->askers[i].state == ASKER_WAITING && now >= r->askers[i].since + SEARCH_MS)
+			answer(r, &r->askers[i], RECIPIENT_UNKNOWN, now);
+}
+
+/* ---- begin and end ------------------------------------------------------------------ */
+
+bool recipients_start(struct lspawn *l, int listenfd, struct err *e)
+{
+	struct recipients *r = &l->recipients;
+
+	r->listenfd = listenfd;
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r->accepting = true;
+	for (size_t i = 0; i < ASKERS; i++)
+		r->askers[i].fd = -1;
+	for (int i = 0; i < 2; i++)
+		r->cache.keys[i] = random_hash_key();
+	if (r->epoll == -1 || !watch(r, EPOLL_CTL_ADD, listenfd, ASKERS, EPOLLIN))
+		return err_sys(e, errno, "unable to wait for questions");
+	return true;
+}
+
+void recipients_stop(struct lspawn *l)
+{
+	struct recipients *r = &l->recipients;
+
+	if (r->listenfd == -1)
+		return;
+	for (size_t i = 0; i < ASKERS; i++)
+		if (r->askers[i].state != ASKER_FREE)
+			disconnect(r, &r->askers[i]);
+	for (size_t i = 0; i < SEARCHES; i++)
+		if (r->searches[i].pid)
+			kill(r->searches[i].pid, SIGKILL);
+	close(r->listenfd);
+	close(r->epoll);
+	r->listenfd = r->epoll = -1;
+}
