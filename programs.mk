@@ -10,7 +10,7 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
-	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox aliases
+	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox aliases dnstool
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -46,7 +46,7 @@ PKG_resolver := libunbound libevent
 # TCP listener that forks a child per connection.
 LIB_listener := base sys wire dns
 # SMTP, receiving: commands and replies without I/O, policy.
-LIB_smtpserver := base sys conf mail cdb submit
+LIB_smtpserver := base sys wire conf mail cdb submit route
 # TLS, without I/O. The only code that sees OpenSSL.
 LIB_tls := base
 PKG_tls := libssl libcrypto
@@ -69,8 +69,10 @@ LIB_inject := base sys mail conf submit
 LIB_filter := base sys submit
 # Aliases, .forward files and mailing lists as sendmail has them.
 LIB_aliases := base sys mail cdb inject
-# Reading Maildirs.
-LIB_mailbox := base sys
+# Reading Maildirs, and showing what is in them.
+LIB_mailbox := base sys mail
+# What the small DNS programs share.
+LIB_dnstool := base sys dns filter
 
 # Linked statically: they run once for every message, and loading shared
 # libraries is a fifth of what such a run costs.
@@ -119,6 +121,23 @@ PROG_newaliases := aliases cdb filter base
 PROG_newinclude := aliases filter base
 PROG_setmaillist := aliases filter sys base
 PROG_printmaillist := aliases filter sys base
+PROG_qreceipt := mail submit filter sys base
+PROG_qbiff := mailbox sys base
+PROG_maildirwatch := mailbox filter sys base
+PROG_qail := filter
+PROG_elq := filter
+PROG_pinq := filter
+
+# Looking things up, and setting up.
+PROG_tcp-env := listener dns filter sys base
+PROG_qmail-pw2u := users filter sys base
+PROG_dnsip := dnstool
+PROG_dnsptr := dnstool listener filter base
+PROG_dnsfq := dnstool dns filter base
+PROG_dnsmxip := dnstool
+PROG_ipmeprint := outbound
+PROG_config := conf outbound dnstool filter sys base
+PROG_config-fast := conf filter sys base
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

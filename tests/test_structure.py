@@ -39,7 +39,8 @@ TESTED_ELSEWHERE = {
     # what small programs share: tested with them
     "filter/child.c": "tests/test_tools.py", "filter/preline_head.c": "tests/test_tools.py",
     "filter/resend.c": "tests/test_tools.py", "filter/tool.c": "tests/test_tools.py",
-    "filter/command.c": "tests/test_aliases.py", "aliases/aliasdb.c": "tests/test_aliases.py",
+    "filter/mailreader.c": "tests/test_tools.py", "dnstool/dnstool.c": "tests/test_tools.py",
+    "dnstool/fullname.c": "tests/test_tools.py", "filter/command.c": "tests/test_aliases.py", "aliases/aliasdb.c": "tests/test_aliases.py",
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",

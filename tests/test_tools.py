@@ -1,6 +1,7 @@
 """The small programs of .qmail lines and scripts: forward, condredirect, preline, maildir2mbox and so on."""
 import os
 import re
+import socket
 import subprocess
 import tempfile
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from quilltest import Instance, maildir, program
+from quilltest.authority import Authority, Resolver, nsd_program
 
 MESSAGE = b"Subject: hi\n\nbody\n"
 DELIVERY = {"SENDER": "s@x.test", "NEWSENDER": "new@x.test", "DTLINE": "Delivered-To: joe@h.test\n",
@@ -275,6 +277,188 @@ def test_maildir2mbox_keeps_messages_when_it_cannot_write(desk):
 @pytest.mark.parametrize("missing", list(MAIL))
 def test_maildir2mbox_needs_its_variables(desk, missing):
     assert desk.run("maildir2mbox", without=[missing], **MAIL) == (111, "", f"maildir2mbox: fatal: {missing} not set\n")
+
+
+# ---- receipts, notices, mail programs ---------------------------------------------
+
+REQUEST = b"From: s@x.test\nnotice-requested-upon-delivery-to: Joe <joe@h.test>,\n  ann@h.test\nMessage-ID: <1@x>\n\nx\n"
+
+
+def test_qreceipt(desk):
+    assert desk.run("qreceipt", "ann@h.test", message=REQUEST, SENDER="a b@x.test") == (0, "", "")
+    message, envelope = desk.queued()
+    assert envelope == b"F\0Ta b@x.test\0\0"
+    assert message.startswith(b'From: DELIVERY NOTICE SYSTEM <"a b"@x.test>\nTo: <"a b"@x.test>\n'
+                              b"Subject: success notice\n")
+    assert b"\n  ann@h.test\n" in message and b"Message-ID: <1@x>\n" in message.split(b"\n\n", 1)[1]
+
+
+@pytest.mark.parametrize("address, sender, message", [
+    ("other@h.test", "s@x.test", REQUEST), ("Ann@h.test", "s@x.test", REQUEST), ("ann@h.test", "", REQUEST),
+    ("ann@h.test", "#@[]", REQUEST), ("ann@h.test", "s@x.test", b"Subject: x\n\n" + REQUEST),
+    ("ann@h.test", "s@x.test", b""),
+])
+def test_qreceipt_without_a_request(desk, address, sender, message):
+    assert desk.run("qreceipt", address, message=message, SENDER=sender) == (0, "", "")
+    assert not desk.exists("message")
+
+
+def test_qreceipt_trouble(desk):
+    desk.write("status", "31")
+    assert desk.run("qreceipt", "ann@h.test", message=REQUEST)[0] == 100
+    desk.write("status", "53")
+    assert desk.run("qreceipt", "ann@h.test", message=REQUEST)[0] == 111
+    assert desk.run("qreceipt", "ann@h.test", without=["SENDER"])[0] == 100
+
+
+def test_qbiff_never_fails(desk):
+    assert desk.run("qbiff", USER="no-such-user") == (0, "", "")
+    assert desk.run("qbiff", without=["USER", "SENDER", "LOCAL"]) == (0, "", "")
+
+
+def test_maildirwatch(desk):
+    desk.run("maildirmake", "M")
+    put(desk, "new/1", b"Return-Path: <s@x>\nDelivered-To: joe@h\nSubject: \033[31mhi\n\nbody text\n", 10)
+    p = subprocess.Popen([program("maildirwatch")], stdout=subprocess.PIPE,
+                         env={**desk.environment, "MAILDIR": desk.path + "/M"})
+    try:
+        out = os.read(p.stdout.fileno(), 4096)
+    finally:
+        p.kill()
+        p.communicate()
+    assert out == b"\033[H\033[JTO joe@h FROM <s@x>\n?[31mhi body text\n\n"
+    assert desk.run("maildirwatch", without=["MAILDIR"]) == (111, "", "maildirwatch: fatal: MAILDIR not set\n")
+
+
+@pytest.mark.parametrize("name, reader", [("qail", "Mail"), ("elq", "elm"), ("pinq", "pine")])
+def test_mail_programs_find_their_mbox(desk, name, reader):
+    desk.run("maildirmake", "M")
+    put(desk, "new/1", b"Return-Path: <s@x>\n\nhello\n", 10)
+    os.mkdir(desk.path + "/bin")
+    desk.write(f"bin/{reader}", "#!/bin/sh\necho $0 \"$@\"; grep -c hello mbox\nexit 3\n", 0o755)
+    path = f"{desk.path}/bin:/usr/bin:/bin"
+    assert desk.run(name, "-x", "a b", PATH=path, **MAIL) == (3, f"{desk.path}/bin/{reader} -x a b\n1\n", "")
+    assert desk.run(name, PATH=path) == (111, "", "maildir2mbox: fatal: MAIL not set\n")
+
+
+# ---- users, connections, names ------------------------------------------------------
+
+def test_qmail_pw2u(desk):
+    home = desk.path + "/home"
+    os.mkdir(home)
+    uid = os.getuid() or 12345
+    os.chown(home, uid, -1)
+    os.mkdir(desk.path + "/users")
+    desk.write("users/append", "=extra:joe:1:2:/x:::\n")
+    passwd = f"root:x:0:0::/root:\nalias:x:{uid}:5::{home}:\njoe:x:{uid}:6:Joe:{home}:/bin/sh\n".encode()
+    whose = f"{uid}:6:{home}"
+    assert desk.run("qmail-pw2u", message=passwd) == (0, (
+        f"+:alias:{uid}:5:{home}:-::\n=alias:alias:{uid}:5:{home}:::\n+alias-:alias:{uid}:5:{home}:-::\n"
+        f"=joe:joe:{whose}:::\n+joe-:joe:{whose}:-::\n=extra:joe:1:2:/x:::\n.\n"), "")
+    assert f"+joe+:joe:{whose}:-/::\n" in desk.run("qmail-pw2u", "-/c+", message=passwd)[1]
+    assert "+joe" not in desk.run("qmail-pw2u", "-C", message=passwd)[1]
+    assert desk.run("qmail-pw2u", message=b"") == (111, "", "qmail-pw2u: fatal: unable to find alias user\n")
+    assert desk.run("qmail-pw2u", "-Z")[0] == 100
+
+
+@pytest.mark.parametrize("family, address", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_tcp_env(desk, family, address):
+    with socket.socket(family) as listener:
+        try:
+            listener.bind((address, 0))
+        except OSError:
+            pytest.skip(f"no {address} here")
+        listener.listen()
+        with socket.create_connection(listener.getsockname()[:2]) as client:
+            server, _ = listener.accept()
+            with server:
+                p = subprocess.run([program("tcp-env"), "-R", "env"], stdin=server, capture_output=True, check=True,
+                                   env={**desk.environment, "TCPREMOTEINFO": "liar", "PROTO": "X"})
+                names = dict(line.split("=", 1) for line in p.stdout.decode().splitlines() if "=" in line)
+            assert {k: v for k, v in names.items() if k.startswith("TCP") or k == "PROTO"} == {
+                "PROTO": "TCP", "TCPLOCALIP": address, "TCPREMOTEIP": address,
+                "TCPLOCALPORT": str(listener.getsockname()[1]), "TCPREMOTEPORT": str(client.getsockname()[1]),
+                "TCPLOCALHOST": "softdnserror", "TCPREMOTEHOST": "softdnserror"}
+
+
+def test_tcp_env_keeps_what_is_known(desk):
+    assert desk.run("tcp-env", "-t", "5", "sh", "-c", "echo $TCPREMOTEIP", PROTO="TCP", TCPREMOTEIP="x")[1] == "x\n"
+    assert desk.run("tcp-env", "env")[0] == 111
+    assert desk.run("tcp-env", "/no/such", PROTO="TCP")[0] == 111
+    assert desk.run("tcp-env")[0] == 100
+
+
+ZONE = """@ A 192.0.2.1
+@ MX 10 mx
+@ MX 5 mx6
+mx A 192.0.2.2
+mx6 AAAA 2001:db8::2
+www CNAME Mx
+null MX 0 .
+"""
+REVERSE = "2 PTR mx.a.test.\n"
+
+
+@pytest.mark.skipif(nsd_program() is None, reason="no name server here")
+def test_dns_programs(desk):
+    authority = Authority({"a.test": ZONE, "2.0.192.in-addr.arpa": REVERSE})
+    try:
+        resolver = Resolver([f"127.0.0.1@{authority.port}"])
+        try:
+            def ask(*command):
+                return desk.run(*command, QMAILHOME=resolver.home)
+            assert ask("dnsip", "a.test") == (0, "192.0.2.1\n", "")
+            assert ask("dnsmxip", "a.test") == (0, "2001:db8::2 5\n192.0.2.2 10\n", "")
+            assert ask("dnsptr", "192.0.2.2") == (0, "mx.a.test\n", "")
+            assert ask("dnsip", "none.a.test") == (100, "", "dnsip: fatal: hard error\n")
+            assert ask("dnsmxip", "null.a.test")[0] == 100
+            assert ask("dnsptr", "192.0.2.9")[0] == 100
+            assert ask("dnsptr", "mx.a.test") == (100, "", "dnsptr: usage: dnsptr ip\n")
+        finally:
+            resolver.close()
+        assert ask("dnsip", "a.test")[0] == 111
+    finally:
+        authority.close()
+
+
+def test_dnsfq(desk):
+    assert desk.run("dnsfq", "LOCALHOST") == (0, "localhost\n", "")
+    assert desk.run("dnsfq", "a b")[0] in (100, 111)
+    assert desk.run("dnsfq")[0] == 100
+
+
+def test_ipmeprint(desk):
+    code, out, _ = desk.run("ipmeprint")
+    assert code == 0 and "127.0.0.1" in out.split("\n")
+
+
+def test_config_fast(desk):
+    desk.write("control/locals", "old.test")
+    code, out, _ = desk.run("config-fast", "mail.dept.example.test")
+    assert code == 0 and out.startswith("Your fully qualified host name is mail.dept.example.test.\n")
+    assert desk.read("control/me") == b"mail.dept.example.test\n"
+    assert desk.read("control/defaultdomain") == b"dept.example.test\n"
+    assert desk.read("control/plusdomain") == b"example.test\n"
+    assert desk.read("control/locals") == b"old.test\nmail.dept.example.test\n"
+    assert desk.read("control/rcpthosts") == b"mail.dept.example.test\n"
+    for name in ("me", "defaultdomain", "plusdomain", "locals", "rcpthosts"):
+        assert os.stat(f"{desk.path}/control/{name}").st_mode & 0o777 == 0o644
+    assert desk.run("config-fast", "mail.dept.example.test")[0] == 0
+    assert desk.read("control/rcpthosts") == b"mail.dept.example.test\n"
+    assert desk.run("config-fast")[0] == 100
+    assert desk.run("config-fast", "a\nb")[0] == 100
+
+
+def test_config(desk):
+    """What it finds depends on the machine; it must be consistent, or say what to do instead."""
+    code, out, err = desk.run("config")
+    if code == 0:
+        me = desk.read("control/me").decode().strip()
+        assert f"fully qualified name is {me}.\n" in out and "." in me
+        assert me in desk.read("control/locals").decode().split()
+        assert desk.read("control/locals") == desk.read("control/rcpthosts")
+    else:
+        assert code in (100, 111) and "config-fast" in err
 
 
 # ---- within deliveries --------------------------------------------------------------
