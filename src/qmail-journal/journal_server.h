@@ -33,6 +33,7 @@ struct server {
 	struct manager *scheduler;    /* the one that said MANAGE, or NULL */
 	struct event *sync_timer;     /* results are synced at most a second later */
 	struct event *maintain_timer;
+	bool sync_due, maintenance_due; /* at the end of the turn */
 	bool stopping;
 };
 

@@ -63,43 +63,56 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	sv->stopping = true;
 }
 
+/*
+ * The timers only say what is due. A commit within the turn would also write the messages of clients that were
+ * read in it, and end_of_turn would not know that they wait for an answer.
+ */
 static void on_sync_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *sv = arg;
-	struct err e;
 
 	(void)fd;
 	(void)what;
-	if (journal_dirty(sv->journal) && !journal_commit(sv->journal, true, &e))
-		service_log(NAME, "warning: %s; results will be written again", e.text);
+	sv->sync_due = true;
 }
 
 static void on_maintain_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *sv = arg;
-	struct timeval soon = { 0, 2000 }, later = { 0, 250000 };
 
 	(void)fd;
 	(void)what;
-	event_add(sv->maintain_timer, journal_maintain(sv->journal) ? &soon : &later);
+	sv->maintenance_due = true;
 }
 
 /* Everything that was sent in this turn of the loop is written and answered at once. */
-static void end_of_turn(struct server *sv)
+static void commit(struct server *sv)
 {
 	struct timeval second = { 1, 0 };
+	bool sync = sv->sync_due, ok;
 	struct err e = { 0 };
-	bool ok;
 
+	sv->sync_due = false;
 	if (!journal_dirty(sv->journal))
 		return;
-	ok = journal_commit(sv->journal, false, &e);
+	ok = journal_commit(sv->journal, sync, &e);
 	if (!ok)
 		service_log(NAME, "alert: %s", e.text);
 	if (sv->waiting)
 		client_answer_waiting(sv, ok, &e);
 	if (journal_dirty(sv->journal) && !event_pending(sv->sync_timer, EV_TIMEOUT, NULL))
 		event_add(sv->sync_timer, &second);
+}
+
+static void end_of_turn(struct server *sv)
+{
+	struct timeval soon = { 0, 2000 }, later = { 0, 250000 };
+
+	commit(sv);
+	if (!sv->maintenance_due)
+		return;
+	sv->maintenance_due = false;
+	event_add(sv->maintain_timer, journal_maintain(sv->journal) ? &soon : &later);
 }
 
 /* The queue directory must be ours alone: whoever can write there can forge mail. */
