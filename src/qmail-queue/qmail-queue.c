@@ -80,10 +80,11 @@ static struct str next_address(struct envelope *in, struct buf *b)
 	char c;
 
 	buf_clear(b);
-	while ((c = next_byte(in)) != 0)
+	while ((c = next_byte(in)) != 0) {
 		buf_addc(b, c);
-	if (!buf_ok(b))
-		_exit(11);
+		if (!buf_ok(b))
+			_exit(11);
+	}
 	return buf_str(b);
 }
 

@@ -53,12 +53,34 @@ static void drop_connection(struct submit *s)
 	buf_clear(&s->out);
 }
 
+/*
+ * The journal is told by the kernel who connects. Where a set-id program (a scanner) has called us, that is the
+ * effective user, but the mail is the real user's.
+ */
+static bool connect_as_caller(int *fd, struct err *e)
+{
+	uid_t effective = geteuid();
+	bool ok;
+
+	if (effective == getuid())
+		return unixsock_connect(home_dir(), "run/journal", UNIXSOCK_STREAM, fd, e);
+	if (seteuid(getuid()) == -1)
+		return err_sys(e, errno, "unable to act as the calling user");
+	ok = unixsock_connect(home_dir(), "run/journal", UNIXSOCK_STREAM, fd, e);
+	if (seteuid(effective) == 0)
+		return ok;
+	if (ok)
+		close(*fd);
+	*fd = -1;
+	return err_sys(e, errno, "unable to go back to the effective user");
+}
+
 static bool connect_journal(struct submit *s, struct err *e)
 {
 	if (s->fd != -1 && still_open(s->fd))
 		return true;
 	drop_connection(s);
-	return unixsock_connect(home_dir(), "run/journal", UNIXSOCK_STREAM, &s->fd, e);
+	return connect_as_caller(&s->fd, e);
 }
 
 bool submit_begin(struct submit *s, bool use_environment, struct err *e)

@@ -82,8 +82,13 @@ static int wait_for(pid_t pid)
 static void custom_text(struct submit *s, struct submit_result *r)
 {
 	char text[sizeof r->text];
-	ssize_t n = io_read(s->error_fd, text, sizeof text - 1);
+	ssize_t n;
 
+	/* Something that the program left behind may still hold the other end. */
+	fcntl(s->error_fd, F_SETFL, O_NONBLOCK);
+	n = io_read(s->error_fd, text, sizeof text - 1);
+	while (n > 0 && (unsigned char)text[n - 1] <= ' ')
+		n--;
 	if (n <= 2 || (text[0] != 'D' && text[0] != 'Z'))
 		return;
 	for (ssize_t i = 1; i < n; i++)
