@@ -28,8 +28,9 @@ static _Noreturn void run_child(int message, int envelope, int error)
 	    x = fcntl(error, F_DUPFD_CLOEXEC, 10);
 
 	signal(SIGPIPE, SIG_DFL);
-	if (m == -1 || v == -1 || x == -1 || dup2(m, 0) == -1 || dup2(v, 1) == -1 || dup2(x, ERROR_FD) == -1 ||
-	    fchdir(home_dir()) == -1)
+	/* First of all: the home's descriptor may be one of the numbers that the others move to. */
+	if (fchdir(home_dir()) == -1 || m == -1 || v == -1 || x == -1 || dup2(m, 0) == -1 || dup2(v, 1) == -1 ||
+	    dup2(x, ERROR_FD) == -1)
 		_exit(STATUS_EXEC);
 	execl(path, path, (char *)NULL);
 	_exit(STATUS_EXEC);

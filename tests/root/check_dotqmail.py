@@ -636,15 +636,17 @@ def bounce_of_verp_list(m):
 def forward_to_failing_queue(m):
     m.put(m.dir + "/badqueue", "#!/bin/sh\nexit ${CODE:-31}\n", 0o755)
     m.dot("ann", "-fq", "&bob@lab.test\n")
-    for code, result, text in (
-            (31, "failure", "Dmail server permanently rejected message (#5.3.0)"),
-            (53, "deferral", "Zqq write error or disk full (#4.3.0)"), (120, "deferral", "Zunable to exec qq (#4.3.0)"),
-            (11, "failure", "Denvelope address too long for qq (#5.1.3)"),
-            (35, "failure", "Dqq permanent problem (#5.3.0)"), (1, "deferral", "Zqq temporary problem (#4.3.0)")):
-        m.restart(environment={**m.start_environment, "QMAILQUEUE": m.dir + "/badqueue", "CODE": str(code)})
-        s = m.try_mail(rcpt("fq"), sender=b"#@[]")
-        s.expect(result, "Unable_to_forward_message:_" + text[1:].replace(" ", "_") + "./")
-    m.restart()
+    try:
+        for code, result, text in (
+                (31, "failure", "Dmail server permanently rejected message (#5.3.0)"),
+                (53, "deferral", "Zqq write error or disk full (#4.3.0)"), (120, "deferral", "Zunable to exec qq (#4.3.0)"),
+                (11, "failure", "Denvelope address too long for qq (#5.1.3)"),
+                (35, "failure", "Dqq permanent problem (#5.3.0)"), (1, "deferral", "Zqq temporary problem (#4.3.0)")):
+            m.restart(environment={**m.start_environment, "QMAILQUEUE": m.dir + "/badqueue", "CODE": str(code)})
+            s = m.try_mail(rcpt("fq"), sender=b"#@[]")
+            s.expect(result, "Unable_to_forward_message:_" + text[1:].replace(" ", "_") + "./")
+    finally:
+        m.restart()
 
 
 # ---- add-ons --------------------------------------------------------------------------------

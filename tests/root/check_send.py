@@ -80,6 +80,7 @@ def log_sanitises(m):
 def status_counts_each_start_and_end(m):
     m.dot("ann", "-slow", "|sleep 0.3\n")
     m.dot("bob", "-slow", "|sleep 0.3\n")
+    m.quiet()
     mark = m.mark()
     qps = [m.queue(["ann-slow@lab.test", "bob-slow@lab.test"]) for _ in range(3)]
     for qp in qps:
