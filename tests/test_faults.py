@@ -6,11 +6,12 @@ once the fault is over, new mail gets temporary errors meanwhile, and service re
 FAULT_SWEEP=N kills at each of the first N calls.
 """
 import os
-import re
+import resource
 import shutil
 import signal
 import smtplib
 import subprocess
+import sys
 import time
 
 import pytest
@@ -144,6 +145,63 @@ def test_failing_calls(make_instance, process, calls, what, shows):
     assert shows != 4 or sender.replies, "nothing failed"
     assert "accept" not in calls or len(sender.ledger.acknowledged) == 1, "nothing failed"
     sender.settle()
+
+
+@pytest.mark.parametrize("process", ["qmail-journal", "qmail-smtpd"])
+def test_no_descriptors_left(make_instance, process):
+    """A loop whose accept fails must not spin; it goes on when there are descriptors again."""
+    instance = make_instance("joe")
+    sender = Sender(instance)
+    sender.timeout = 1
+    pid = instance.pid_of(process)
+    with open(f"/proc/{pid}/limits") as f:
+        before = next(line.split()[3] for line in f if line.startswith("Max open files"))
+    used = len(os.listdir(f"/proc/{pid}/fd"))
+    instance.run("prlimit", "--pid", str(pid), f"--nofile={used}:")
+    assert not any([sender.one() for _ in range(3)]), "there was a descriptor left"
+    ticks = cpu(pid)
+    time.sleep(0.5)
+    assert cpu(pid) - ticks < 15, "it spins"
+    instance.run("prlimit", "--pid", str(pid), f"--nofile={before}:")
+    sender.timeout = 10
+    sender.settle()
+
+
+HALF_MESSAGES = """
+import resource, socket, struct, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (5000, 5000))
+frame = lambda kind, payload: struct.pack("<IB", len(payload) + 1, kind) + payload
+held = []
+for n in range(1500):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    try:
+        s.sendall(frame(1, b"a@b.test") + frame(2, b"joe@a.test") + frame(5, b"x" * 1000))
+    except OSError:
+        pass
+    held.append(s)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user")
+def test_one_user_cannot_take_every_place(make_instance):
+    instance = make_instance("joe")
+    os.chmod(instance.dir, 0o711)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 5000:
+        pytest.skip("too few descriptors")
+    with subprocess.Popen([sys.executable, "-c", HALF_MESSAGES, f"{instance.home}/run/journal"], user=instance.uid + 1,
+                          group=instance.uid + 1, extra_groups=[], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as greedy:
+        assert greedy.stdout.readline() == b"held\n"
+        instance.wait_log(r"^qmail-journal: warning: turning clients away: too many are connected$")
+        sender = Sender(instance)
+        assert sender.one()
+        assert sender.settle() == 0
+        greedy.stdin.close()
+    assert len(instance.maildir("joe")) == 2, "half a message became one"
 
 
 def cpu(pid):

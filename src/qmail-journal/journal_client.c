@@ -17,6 +17,8 @@
 
 #define NAME "qmail-journal"
 #define CLIENTS_MAX 4000
+#define CLIENTS_OF_ONE (CLIENTS_MAX / 4) /* of one user who is none of ours */
+#define COMPLAIN_MS 10000
 #define READ_SIZE 65536
 #define ENVELOPE_MAX (24u << 20) /* recipients of one message, encoded */
 
@@ -31,10 +33,10 @@ struct incoming {
 	size_t last_recipient; /* where the last recipient's attributes begin, in recipients */
 	struct str how;        /* "from network" …, when the client's uid does not say */
 	uint64_t id;
-	uint64_t size;         /* content so far, head included */
-	int body;              /* descriptor of the body file, or -1 */
-	uint32_t body_crc;     /* of what was written to it */
-	int status;            /* first failure */
+	uint64_t size;     /* content so far, head included */
+	int body;          /* descriptor of the body file, or -1 */
+	uint32_t body_crc; /* of what was written to it */
+	int status;        /* first failure */
 	bool has_sender, started;
 };
 
@@ -47,8 +49,8 @@ struct client {
 	struct unixsock_peer peer;
 	struct buf in;
 	struct incoming m;
-	bool busy;   /* its message is being made durable; nothing is read meanwhile */
-	bool gone;   /* it left while busy */
+	bool busy; /* its message is being made durable; nothing is read meanwhile */
+	bool gone; /* it left while busy */
 };
 
 static void incoming_init(struct incoming *m)
@@ -149,7 +151,7 @@ static void begin_content(struct client *c)
 static void write_failed(struct client *c)
 {
 	service_log(NAME, "warning: unable to write queue/body/%llu: %s", (unsigned long long)c->m.id,
-	            errno_text(errno));
+		    errno_text(errno));
 	c->m.status = errno == ENOSPC || errno == EDQUOT || errno == EIO ? WRITE_ERROR : QUEUE_TROUBLE;
 }
 
@@ -295,17 +297,17 @@ static void stage(struct client *c)
 {
 	struct incoming *m = &c->m;
 	struct journal_message message = { .birth = clock_wall(),
-		                           .uid = c->peer.uid,
-		                           .pid = (uint32_t)c->peer.pid,
-		                           .sender = buf_str(&m->sender),
-		                           .attributes = buf_str(&m->attributes),
-		                           .recipients = buf_str(&m->recipients),
-		                           .nrecipients = m->nrecipients,
-		                           .head = buf_str(&m->head),
-		                           .content = buf_str(&m->content),
-		                           .has_body = m->body != -1,
-		                           .body_size = m->size,
-		                           .body_crc = m->body_crc };
+					   .uid = c->peer.uid,
+					   .pid = (uint32_t)c->peer.pid,
+					   .sender = buf_str(&m->sender),
+					   .attributes = buf_str(&m->attributes),
+					   .recipients = buf_str(&m->recipients),
+					   .nrecipients = m->nrecipients,
+					   .head = buf_str(&m->head),
+					   .content = buf_str(&m->content),
+					   .has_body = m->body != -1,
+					   .body_size = m->size,
+					   .body_crc = m->body_crc };
 	struct err e;
 
 	if (!journal_stage_message(c->sv->journal, m->id, &message, &e)) {
@@ -417,11 +419,56 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		sound = take_frame(c, type, payload);
 	if (!sound || taken == -1) {
 		service_log(NAME, "warning: pid %ld (uid %lu) does not speak my protocol; closing", (long)c->peer.pid,
-		            (unsigned long)c->peer.uid);
+			    (unsigned long)c->peer.uid);
 		client_free(c);
 		return;
 	}
 	buf_consume(&c->in, c->in.n - rest.n);
+}
+
+static void complain(struct server *sv, const char *why)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (sv->complained && now - sv->complained < COMPLAIN_MS)
+		return;
+	sv->complained = now;
+	service_log(NAME, "warning: turning clients away: %s", why);
+}
+
+static bool one_of_ours(const struct accounts *a, uid_t uid)
+{
+	for (int i = 0; i < ACCOUNT_COUNT; i++)
+		if (a->uid[i] == uid)
+			return true;
+	return uid == 0;
+}
+
+/* No user of the machine can take all places from the others. */
+static bool has_his_share(const struct server *sv, uid_t uid)
+{
+	size_t n = 0;
+
+	if (sv->nclients < CLIENTS_OF_ONE || one_of_ours(&sv->accounts, uid))
+		return false;
+	for (const struct client *c = sv->clients; c; c = c->next)
+		n += c->peer.uid == uid;
+	return n >= CLIENTS_OF_ONE;
+}
+
+/* The listening socket stays readable while accept fails: without a pause the loop would spin. */
+static void pause_listening(struct server *sv, int error)
+{
+	struct timeval pause = { 0, 200000 };
+
+	complain(sv, errno_text(error));
+	event_del(sv->listening);
+	event_add(sv->listen_again, &pause);
+}
+
+void client_listen_again(struct server *sv)
+{
+	event_add(sv->listening, NULL);
 }
 
 void client_accept(struct server *sv)
@@ -429,12 +476,17 @@ void client_accept(struct server *sv)
 	/* A bounded number at a time keeps the turn short. */
 	for (int i = 0; i < 64; i++) {
 		int fd = unixsock_accept(sv->client_listener, UNIXSOCK_STREAM);
+		struct unixsock_peer peer;
 		struct client *c;
 		struct err e;
 
-		if (fd == -1)
+		if (fd == -1) {
+			if (errno != EAGAIN && errno != ECONNABORTED)
+				pause_listening(sv, errno);
 			return;
-		if (sv->nclients >= CLIENTS_MAX) {
+		}
+		if (sv->nclients >= CLIENTS_MAX || !unixsock_peer(fd, &peer, &e) || has_his_share(sv, peer.uid)) {
+			complain(sv, "too many are connected");
 			close(fd);
 			continue;
 		}
@@ -449,10 +501,7 @@ void client_accept(struct server *sv)
 			c->next->prev = c;
 		sv->clients = c;
 		sv->nclients++;
-		if (!unixsock_peer(fd, &c->peer, &e)) {
-			client_free(c);
-			continue;
-		}
+		c->peer = peer;
 		event_add(c->readable, NULL);
 	}
 }

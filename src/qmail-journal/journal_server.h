@@ -27,6 +27,9 @@ struct server {
 	int client_listener, manager_listener;
 	struct client *clients;       /* all, linked */
 	size_t nclients;
+	struct event *listening;      /* for clients */
+	struct event *listen_again;   /* after a pause, because descriptors had run out */
+	int64_t complained;           /* monotonic ms: when the log last heard that clients were turned away */
 	struct client *waiting;       /* staged, to be answered after the commit */
 	struct client *last_waiting;
 	struct manager *managers;
@@ -39,6 +42,8 @@ struct server {
 
 /* ---- journal_client.c ---- */
 void client_accept(struct server *sv);
+/* Listens again after a pause. */
+void client_listen_again(struct server *sv);
 /* Stages what a client completed; called from the loop. */
 void client_body_synced(struct server *sv, struct client *c, bool ok);
 /* After a commit: tells everybody who waits. e is used when !ok. */

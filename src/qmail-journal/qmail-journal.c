@@ -47,6 +47,13 @@ static void on_client_listener(evutil_socket_t fd, short what, void *arg)
 	client_accept(arg);
 }
 
+static void on_listen_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	client_listen_again(arg);
+}
+
 static void on_manager_listener(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -128,7 +135,7 @@ static bool open_queue(struct server *sv, int *queue, struct err *e)
 		return err_sys(e, errno, "unable to look at %s/queue", home_path());
 	if (st.st_uid != geteuid())
 		return err_perm(e, "%s/queue belongs to uid %lu, but I run as uid %lu; chown it", home_path(),
-		                (unsigned long)st.st_uid, (unsigned long)geteuid());
+				(unsigned long)st.st_uid, (unsigned long)geteuid());
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return err_perm(e, "%s/queue can be written by others; chmod it to 750", home_path());
 	return true;
@@ -176,16 +183,17 @@ static bool start(struct server *sv, struct err *e)
 
 static void run(struct server *sv)
 {
-	struct event *clients = event_new(sv->loop, sv->client_listener, EV_READ | EV_PERSIST, on_client_listener, sv);
 	struct event *managers =
-		event_new(sv->loop, sv->manager_listener, EV_READ | EV_PERSIST, on_manager_listener, sv);
+	    event_new(sv->loop, sv->manager_listener, EV_READ | EV_PERSIST, on_manager_listener, sv);
 	struct event *term = evsignal_new(sv->loop, SIGTERM, on_stop, sv);
 	struct event *intr = evsignal_new(sv->loop, SIGINT, on_stop, sv);
 	struct timeval later = { 0, 250000 };
 
 	sv->sync_timer = evtimer_new(sv->loop, on_sync_timer, sv);
 	sv->maintain_timer = evtimer_new(sv->loop, on_maintain_timer, sv);
-	event_add(clients, NULL);
+	sv->listening = event_new(sv->loop, sv->client_listener, EV_READ | EV_PERSIST, on_client_listener, sv);
+	sv->listen_again = evtimer_new(sv->loop, on_listen_again, sv);
+	event_add(sv->listening, NULL);
 	event_add(managers, NULL);
 	event_add(term, NULL);
 	event_add(intr, NULL);
