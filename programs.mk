@@ -10,7 +10,7 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
-	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls filter mailbox aliases dnstool
+	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -50,10 +50,13 @@ LIB_smtpserver := base sys wire conf mail cdb submit route
 # TLS, without I/O. The only code that sees OpenSSL.
 LIB_tls := base
 PKG_tls := libssl libcrypto
+# Internationalised domain names.
+LIB_idn := base
+PKG_idn := libidn2
 # SMTP, sending: without I/O.
-LIB_smtpclient := base mail tls
+LIB_smtpclient := base mail tls idn
 # Remote delivery: routes, exchangers, whom to trust, our own addresses.
-LIB_outbound := base sys conf dns tls smtpclient
+LIB_outbound := base sys conf dns tls smtpclient idn
 # Who a local address belongs to.
 LIB_users := base sys cdb
 # One local delivery: .qmail, Maildir, mbox, program, forward.
@@ -89,8 +92,8 @@ PROG_qmail-getpw := users sys base
 PROG_qmail-local := local submit sys base
 PROG_qmail-lspawn := users local sandbox conf wire sys base
 PROG_qmail-resolve := resolver dns sandbox wire sys base
-PROG_qmail-remote := outbound smtpclient tls dns conf sys base
-PROG_qmail-rspawn := outbound smtpclient tls dns sandbox conf wire sys base
+PROG_qmail-remote := outbound smtpclient tls idn dns conf sys base
+PROG_qmail-rspawn := outbound smtpclient tls idn dns sandbox conf wire sys base
 PKG_PROG_qmail-rspawn := libevent
 PROG_qmail-queue := submit wire sys base
 PROG_qmail-journal := journal mail sandbox wire sys base

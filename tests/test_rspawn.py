@@ -262,8 +262,9 @@ def test_relay_by_name_with_two_addresses_and_resolver_restart(nsd):
             resolver.close()
 
 
-def fake_resolver(home, records):
+def fake_resolver(home, records, questions=None):
     """Answers every question with these (preference, IPv4 address)."""
+    questions = [] if questions is None else questions
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(f"{home}/run/resolve")
     listener.listen(10)
@@ -279,6 +280,7 @@ def fake_resolver(home, records):
                     question = connection.recv(5000)
                     if not question:
                         break
+                    questions.append(question)
                     body = b"".join(struct.pack("<BBBII", dns.A, 0, 0, preference, 1) + b"x" + struct.pack("<I", 4) +
                                     socket.inet_aton(address) for preference, address in records)
                     connection.send(struct.pack("<BIBBBIII", 2, struct.unpack_from("<I", question, 1)[0], 0, 0, 0, 60, 0,

@@ -261,6 +261,7 @@ def test_old_certificate_stays_in_use_until_the_new_one_is_good(ca):
     with Sink(tls=ca.context("x.test")) as sink, Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
         assert r.deliver() == [("K", ACCEPTED)]
         r.write("clientcert.pem", "garbage")
+        wait_until(lambda: "control files" in r.log_text(), 5)
         assert r.deliver() == [("K", ACCEPTED)]
         assert "unable to use the new control files: control/clientcert.pem" in r.log_text()
 

@@ -1,5 +1,6 @@
 #include "outbound/destination.h"
 
+#include "idn/idn.h"
 #include "sys/random.h"
 
 #define MYSELF                                                                     \
@@ -74,6 +75,19 @@ static void begin_route(struct destination *d, const struct outsettings *s, stru
 	buf_addz(&d->detail, " makes no sense.\n");
 }
 
+static void begin_domain(struct destination *d)
+{
+	d->ask_name = d->host;
+	if (idn_needed(d->host)) {
+		if (!idn_to_ascii(&d->ascii, d->host)) {
+			finish_about_host(d, 'D', "Sorry, I couldn't find any host named ", ". (#5.1.2)\n");
+			return;
+		}
+		d->ask_name = buf_str(&d->ascii);
+	}
+	d->ask = DNS_MAIL;
+}
+
 void destination_begin(struct destination *d, const struct outsettings *s, struct str host)
 {
 	struct peeraddress a;
@@ -83,7 +97,7 @@ void destination_begin(struct destination *d, const struct outsettings *s, struc
 	d->relays = NULL;
 	d->relay = 0;
 	d->soft = false;
-	d->text = d->detail = BUF_INIT(5000);
+	d->text = d->detail = d->ascii = BUF_INIT(5000);
 	d->names = BUF_INIT(DNS_SET_MAX * DNS_NAME_MAX);
 	restart(d);
 	if ((control_map_find_domain(&s->smtproutes, host, &value) ||
@@ -93,8 +107,7 @@ void destination_begin(struct destination *d, const struct outsettings *s, struc
 		return;
 	}
 	if (!peeraddress_parse(host, &a)) {
-		d->ask = DNS_MAIL;
-		d->ask_name = host;
+		begin_domain(d);
 		return;
 	}
 	if (ownaddresses_has(&s->own, &a))
@@ -274,4 +287,5 @@ void destination_free(struct destination *d)
 	buf_free(&d->text);
 	buf_free(&d->detail);
 	buf_free(&d->names);
+	buf_free(&d->ascii);
 }

@@ -22,6 +22,7 @@ struct destination {
 	bool soft;                   /* one before might have done */
 	uint8_t ask;                 /* the dns_type to ask for, 0: nothing */
 	struct str ask_name;         /* in host or in the settings */
+	struct buf ascii;            /* host with A-labels, where it needs them */
 	char letter;                 /* Z or D: no address to try, and why is in text */
 	struct buf text;             /* the report qmail-remote makes */
 	struct buf detail;           /* a further line, in words; may be empty */

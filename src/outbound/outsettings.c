@@ -97,16 +97,9 @@ void outsettings_free(struct outsettings *s)
 
 uint64_t outsettings_fingerprint(void)
 {
-	static const char *const files[] = { "me",
-					     "helohost",
-					     "smtproutes",
-					     "timeoutconnect",
-					     "timeoutremote",
-					     "concurrencyperhost",
-					     "clientcert.pem",
-					     "tlsclientciphers",
-					     "tlshosts",
-					     "notlshosts" };
+	static const char *const files[] = {
+		"me", "helohost", "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost"
+	};
 
 	return control_fingerprint(files, sizeof files / sizeof *files);
 }

@@ -40,7 +40,7 @@ void outsettings_free(struct outsettings *s);
 /* The relays of a value found in smtproutes; NULL: they make no sense. */
 const struct relays *outsettings_relays(const struct outsettings *s, struct str value);
 
-/* A number that changes when any of the files does. */
+/* A number that changes when any of the files does, but those for TLS: see tlshosts_fingerprint. */
 uint64_t outsettings_fingerprint(void);
 
 #endif

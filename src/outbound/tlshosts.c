@@ -155,7 +155,7 @@ static void verify_by_system(struct tlshosts *t, struct session_policy *p)
 		p->problem = "the system's certificates cannot be read";
 }
 
-void tlshosts_apply(struct tlshosts *t, struct session_policy *p, bool verify)
+static void apply(struct tlshosts *t, struct session_policy *p, bool verify)
 {
 	struct buf name = BUF_INIT(NAME_MAX_BYTES);
 	const struct tlshost *host = NULL;
@@ -179,4 +179,17 @@ void tlshosts_apply(struct tlshosts *t, struct session_policy *p, bool verify)
 		p->tls = SESSION_TLS_NEVER;
 	}
 	buf_free(&name);
+}
+
+uint64_t tlshosts_fingerprint(void)
+{
+	static const char *const files[] = { "clientcert.pem", "tlsclientciphers", "tlshosts", "notlshosts" };
+
+	return control_fingerprint(files, sizeof files / sizeof *files);
+}
+
+void tlshosts_apply(struct tlshosts *t, struct session_policy *p, bool verify)
+{
+	if (t->nrequired || t->nwithout || t->exhaustive || verify)
+		apply(t, p, verify);
 }

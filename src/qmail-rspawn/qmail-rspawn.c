@@ -73,29 +73,34 @@ void rspawn_job_ended(struct rspawn *r)
 		event_base_loopbreak(r->base);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	struct rspawn *r = ctx;
-
-	(void)fd, (void)what;
-	dns_client_tick(r->dns);
-	peers_tick(r->peers);
-}
-
 static void reload(struct rspawn *r)
 {
 	struct outsettings_ref *fresh;
 	struct err e;
 
 	r->fingerprint = outsettings_fingerprint();
+	r->tls_fingerprint = tlshosts_fingerprint();
 	fresh = load_settings(&e);
 	if (fresh == NULL) {
-		service_log("rspawn", "warning: unable to use the %scontrol files: %s", r->settings ? "new " : "", e.text);
+		service_log("rspawn", "warning: unable to use the %scontrol files: %s", r->settings ? "new " : "",
+			    e.text);
 		return;
 	}
 	if (r->settings)
 		settings_drop(r->settings);
 	r->settings = fresh;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct rspawn *r = ctx;
+
+	(void)fd, (void)what;
+	dns_client_tick(r->dns);
+	/* Looking at these for every message would cost more than it is worth. */
+	if (tlshosts_fingerprint() != r->tls_fingerprint)
+		reload(r);
+	peers_tick(r->peers);
 }
 
 void rspawn_check_settings(struct rspawn *r)

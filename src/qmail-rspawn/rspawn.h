@@ -27,7 +27,8 @@ struct rspawn {
 	/* Replaced as a whole when a file changes or on SIGHUP; conns and jobs use it only during a call, or hold a
 	 * reference. */
 	struct outsettings_ref *settings; /* NULL: there was never anything usable in control/ */
-	uint64_t fingerprint; /* of the files that settings were read from */
+	uint64_t fingerprint;             /* of the files that settings were read from */
+	uint64_t tls_fingerprint;
 	struct dns_client *dns;
 	struct peers *peers;
 	struct senders *senders;

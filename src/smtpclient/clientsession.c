@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "idn/idn.h"
 #include "mail/quote.h"
 #include "smtpclient/clientauth.h"
 
@@ -54,13 +55,41 @@ static void report(struct session *s, struct transaction_record *r, char letter,
 	buf_free(&text);
 }
 
+/* The address with its domain in A-labels; as it is where that cannot be. */
+static void add_ascii(struct buf *b, struct str address)
+{
+	size_t at = str_rchr(address, '@'), before = b->n;
+
+	buf_add(b, str_head(address, at + 1));
+	if (at < address.n && idn_to_ascii(b, str_from(address, at + 1)))
+		return;
+	buf_truncate(b, before);
+	buf_add(b, address);
+}
+
 static void put_address(struct session *s, const char *before, struct str address)
 {
+	struct buf ascii = BUF_INIT(5000);
+
 	/* The one place where addresses reach the wire. */
 	assert(transaction_address_valid(address));
+	if (!s->ehlo.smtputf8 && idn_needed(address)) {
+		add_ascii(&ascii, address);
+		address = buf_str(&ascii);
+	}
 	buf_addz(&s->out, before);
 	quote_address(&s->out, address);
 	buf_addc(&s->out, '>');
+	buf_free(&ascii);
+}
+
+static bool has_utf8(const struct transaction *t)
+{
+	bool found = idn_needed(t->sender);
+
+	for (size_t i = 0; i < t->nrecipients; i++)
+		found |= idn_needed(t->recipients[i]);
+	return found;
 }
 
 static void put_mail(struct session *s, const struct transaction *t)
@@ -72,7 +101,7 @@ static void put_mail(struct session *s, const struct transaction *t)
 	}
 	if (s->ehlo.eightbitmime && t->eightbit)
 		buf_addz(&s->out, " BODY=8BITMIME");
-	if (s->ehlo.smtputf8 && t->smtputf8)
+	if (s->ehlo.smtputf8 && (t->smtputf8 || has_utf8(t)))
 		buf_addz(&s->out, " SMTPUTF8");
 	buf_addz(&s->out, "\r\n");
 }
@@ -130,8 +159,33 @@ static void put_envelope(struct session *s, struct transaction *t)
 	buf_addz(&s->out, "DATA\r\n");
 }
 
+static bool local_part_needs_utf8(struct str address)
+{
+	return idn_needed(str_head(address, str_rchr(address, '@')));
+}
+
+/* A message that was given to us as one that needs SMTPUTF8: does it, when its domains have A-labels? */
+static bool needs_utf8(const struct session *s, const struct transaction *t)
+{
+	bool needed = local_part_needs_utf8(t->sender);
+
+	if (!t->smtputf8 || s->ehlo.smtputf8)
+		return false;
+	for (size_t i = 0; i < t->nrecipients; i++)
+		needed |= local_part_needs_utf8(t->recipients[i]);
+	return needed;
+}
+
+static void done(struct session *s);
+
 static void ask(struct session *s, struct transaction *t)
 {
+	if (needs_utf8(s, t)) {
+		report(s, &t->message, 'D', "Connected to ", " but it takes no internationalized addresses. (#5.6.7)\n",
+		       false);
+		done(s);
+		return;
+	}
 	t->asked = true;
 	t->stage = s->must_reset ? TRANSACTION_RESET : TRANSACTION_MAIL;
 	t->next_rcpt = skip_unsendable(t, 0);
