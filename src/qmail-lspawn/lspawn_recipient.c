@@ -42,8 +42,8 @@ static void set_accepting(struct recipients *r, bool accepting)
 	r->accepting = accepting;
 }
 
-/* A free place, if need be that of the longest idle; NULL: all wait for answers. */
-static struct asker *take_place(struct recipients *r)
+/* A free place, or that of the longest idle; NULL: all wait for answers. */
+static struct asker *find_place(struct recipients *r)
 {
 	struct asker *idle = NULL;
 
@@ -52,11 +52,9 @@ static struct asker *take_place(struct recipients *r)
 
 		if (a->state == ASKER_FREE)
 			return a;
-		if (a->state == ASKER_IDLE && (idle == NULL || a->since < idle->since))
+		if (a->state == ASKER_IDLE && (idle == NULL || a->turn < idle->turn))
 			idle = a;
 	}
-	if (idle)
-		disconnect(r, idle);
 	return idle;
 }
 
@@ -73,19 +71,25 @@ static bool allowed(const struct lspawn *l, int fd)
 	return false;
 }
 
-static void accept_all(struct lspawn *l, int64_t now)
+static void accept_all(struct lspawn *l)
 {
 	struct recipients *r = &l->recipients;
 
 	for (;;) {
-		struct asker *a = take_place(r);
+		struct asker *a = find_place(r);
 		int fd;
 
 		set_accepting(r, a != NULL);
 		if (a == NULL || (fd = unixsock_accept(r->listenfd, UNIXSOCK_PACKET)) == -1)
 			return;
-		if (allowed(l, fd) && watch(r, EPOLL_CTL_ADD, fd, (size_t)(a - r->askers), EPOLLIN))
-			*a = (struct asker){ .state = ASKER_IDLE, .fd = fd, .since = now };
+		if (!allowed(l, fd)) {
+			close(fd);
+			continue;
+		}
+		if (a->state != ASKER_FREE)
+			disconnect(r, a);
+		if (watch(r, EPOLL_CTL_ADD, fd, (size_t)(a - r->askers), EPOLLIN))
+			*a = (struct asker){ .state = ASKER_IDLE, .fd = fd, .turn = ++r->turn };
 		else
 			close(fd);
 	}
@@ -93,7 +97,7 @@ static void accept_all(struct lspawn *l, int64_t now)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-static void answer(struct recipients *r, struct asker *a, enum recipient_answer answer, int64_t now)
+static void answer(struct recipients *r, struct asker *a, enum recipient_answer answer)
 {
 	const struct recipient_reply reply = { a->id, answer };
 	struct buf packet = BUF_INIT(RECIPIENT_PACKET_MAX);
@@ -105,7 +109,7 @@ static void answer(struct recipients *r, struct asker *a, enum recipient_answer 
 	buf_free(&packet);
 	buf_free(&a->local);
 	a->state = ASKER_IDLE;
-	a->since = now;
+	a->turn = ++r->turn;
 	if (!sent || (waited && !watch(r, EPOLL_CTL_MOD, a->fd, (size_t)(a - r->askers), EPOLLIN)))
 		disconnect(r, a);
 }
@@ -116,7 +120,7 @@ static bool answer_from_cache(struct recipients *r, struct asker *a, struct str 
 
 	if (!answercache_find(&r->cache, local, now, &known))
 		return false;
-	answer(r, a, known, now);
+	answer(r, a, known);
 	return true;
 }
 
@@ -175,7 +179,7 @@ static void serve_waiting(struct lspawn *l, int64_t now)
 
 		if (a->state == ASKER_WAITING && !answer_from_cache(r, a, local, now) && s && !search_of(r, local)) {
 			if (!start_search(l, s, local, now))
-				answer(r, a, RECIPIENT_UNKNOWN, now);
+				answer(r, a, RECIPIENT_UNKNOWN);
 			s = free_search(r);
 		}
 		room = room || a->state != ASKER_WAITING;
@@ -243,7 +247,7 @@ static bool take_question(struct recipients *r, struct asker *a, struct str pack
 	at = str_rchr(q.address, '@');
 	known = without_search(q.address, at);
 	if (known)
-		answer(r, a, known, now);
+		answer(r, a, known);
 	if (known || answer_from_cache(r, a, str_head(q.address, at), now))
 		return true;
 	a->state = ASKER_WAITING;
@@ -287,7 +291,7 @@ void recipients_handle(struct lspawn *l)
 		size_t index = (size_t)events[i].data.u64;
 
 		if (index == ASKERS)
-			accept_all(l, now);
+			accept_all(l);
 		else
 			handle_asker(r, &r->askers[index], events[i].events, now);
 	}
@@ -326,7 +330,7 @@ void recipients_tick(struct lspawn *l, int64_t now)
 	}
 	for (size_t i = 0; i < ASKERS; i++)
 		if (r->askers[i].state == ASKER_WAITING && now >= r->askers[i].since + SEARCH_MS)
-			answer(r, &r->askers[i], RECIPIENT_UNKNOWN, now);
+			answer(r, &r->askers[i], RECIPIENT_UNKNOWN);
 }
 
 /* ---- begin and end ------------------------------------------------------------------ */

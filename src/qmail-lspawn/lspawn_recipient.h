@@ -25,8 +25,9 @@ enum asker_state { ASKER_FREE, ASKER_IDLE, ASKER_WAITING };
 struct asker {
 	enum asker_state state;
 	int fd;
-	int64_t since; /* when this state began; times are monotonic milliseconds */
+	uint64_t turn; /* the larger, the later it came or was answered */
 	uint32_t id;   /* of the question that waits */
+	int64_t since; /* when it was asked; times are monotonic milliseconds */
 	struct buf local;
 };
 
@@ -41,6 +42,7 @@ struct search {
 struct recipients {
 	int listenfd, epoll; /* -1: the service has ended */
 	bool accepting;
+	uint64_t turn;    /* the last one given */
 	uid_t daemon_uid; /* qmail-smtpd's */
 	struct asker askers[ASKERS];
 	struct search searches[SEARCHES];

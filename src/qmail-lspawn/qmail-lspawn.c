@@ -89,18 +89,23 @@ static int catch_signals(void)
 static bool start(struct lspawn *l, struct err *e)
 {
 	struct buf alias = BUF_INIT(8192);
+	mode_t mode;
 	int questions;
 
 	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
 		l->connections[i].fd = -1;
 	l->uid = getuid();
 	l->root = l->uid == 0;
+	mode = l->root ? 0666 : 0600;
 	l->send_uid = find_uid(ACCOUNT_SEND, l->uid);
 	l->recipients.daemon_uid = find_uid(ACCOUNT_DAEMON, l->uid);
-	/* Whoever connects is asked for his uid, see lspawn_loop. */
-	if (!service_start("lspawn", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &l->listenfd, e) ||
-	    !service_listen_also(SERVICE_FD + 1, "recipient", UNIXSOCK_PACKET, l->root ? 0666 : 0600, &questions, e) ||
-	    !recipients_start(l, questions, e) || !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
+	/*
+	 * Whoever connects is asked for his uid, see lspawn_loop.c and lspawn_recipient.c. The second socket comes
+	 * first: where none is inherited, the other could get its descriptor.
+	 */
+	if (!home_enter(e) || !service_listen_also(SERVICE_FD + 1, "recipient", UNIXSOCK_PACKET, mode, &questions, e) ||
+	    !service_start("lspawn", UNIXSOCK_PACKET, mode, &l->listenfd, e) || !recipients_start(l, questions, e) ||
+	    !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
 		return false;
 	buf_addf(&alias, "%s/alias", home_path());
 	l->own_alias = mem_copy(buf_str(&alias));

@@ -141,7 +141,9 @@ int smtpd_serve(const struct smtpd_connection *c)
 	static struct serving v;
 
 	v.c = c;
-	v.service = (struct smtp_service){ .policy = c->policy, .submit = SUBMIT_INIT, .log = c->log };
+	v.service = (struct smtp_service){
+		.policy = c->policy, .submit = SUBMIT_INIT, .mailboxes = MAILBOX_CHECK_INIT, .log = c->log
+	};
 	v.replies = BUF_INIT(1u << 20);
 	restart(&v.step);
 	restart(&v.message);

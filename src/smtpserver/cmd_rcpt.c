@@ -1,5 +1,6 @@
 /*
- * RCPT: one recipient. This is where relaying is refused.
+ * RCPT: one recipient. This is where relaying and, if asked for, addresses
+ * that do not exist are refused.
  */
 #include "smtpserver/smtpcommand.h"
 
@@ -25,18 +26,29 @@ static bool may_have(struct smtp_session *s)
 	}
 }
 
+/* Takes back the recipient that begins at `before`. */
+static void drop_recipient(struct smtp_session *s, size_t before, const char *text)
+{
+	s->t.recipients.failed = false;
+	buf_truncate(&s->t.recipients, before);
+	refuse_recipient(s, text);
+}
+
 static void add_recipient(struct smtp_session *s)
 {
-	size_t before = s->t.recipients.n;
+	struct buf *list = &s->t.recipients;
+	size_t before = list->n;
 
-	buf_add(&s->t.recipients, buf_str(&s->arg.address));
+	buf_add(list, buf_str(&s->arg.address));
 	if (s->client->relay)
-		buf_add(&s->t.recipients, s->client->relay_suffix);
-	buf_addc(&s->t.recipients, 0);
-	if (!buf_ok(&s->t.recipients) || s->t.nrecipients >= s->settings->max_recipients) {
-		s->t.recipients.failed = false;
-		buf_truncate(&s->t.recipients, before);
-		refuse_recipient(s, "452 too many recipients (#4.5.3)");
+		buf_add(list, s->client->relay_suffix);
+	buf_addc(list, 0);
+	if (!buf_ok(list) || s->t.nrecipients >= s->settings->max_recipients) {
+		drop_recipient(s, before, "452 too many recipients (#4.5.3)");
+		return;
+	}
+	if (s->ops->absent && s->ops->absent(s->ctx, (struct str){ list->p + before, list->n - before - 1 })) {
+		drop_recipient(s, before, "550 sorry, no mailbox here by that name. (#5.1.1)");
 		return;
 	}
 	s->t.nrecipients++;

@@ -13,7 +13,8 @@
 static const char *const files[] = { "me",          "smtpgreeting",       "databytes",     "timeoutsmtpd",
 				     "badmailfrom", "smtpsessiontimeout", "maxrecipients", "maxsmtperrors",
 				     "maxsmtpidle", "localiphost",        "rcpthosts",     "morercpthosts.cdb",
-				     "locals",      "virtualdomains" };
+				     "locals",      "virtualdomains",     "rcptcheck",     "envnoathost",
+				     "percenthack" };
 
 static bool load_greeting(struct smtp_policy *p, struct err *e)
 {
@@ -98,13 +99,24 @@ static bool load_lists(struct smtp_policy *p, struct err *e)
 	return true;
 }
 
+static bool load_routes(struct smtp_policy *p, struct err *e)
+{
+	uint64_t check = 0;
+
+	if (!control_number("rcptcheck", &check, e))
+		return false;
+	p->check_mailboxes = check != 0;
+	return !p->check_mailboxes || route_load(&p->routes, e);
+}
+
 bool smtp_policy_load(struct smtp_policy *p, struct err *e)
 {
 	*p = (struct smtp_policy){ .me = BUF_INIT(LINE_LIMIT),
 				   .greeting = BUF_INIT(LINE_LIMIT),
 				   .localiphost = BUF_INIT(LINE_LIMIT),
 				   .morercpthosts = CDBFILE_INIT };
-	if (!load_greeting(p, e) || !load_localiphost(p, e) || !load_numbers(p, e) || !load_lists(p, e)) {
+	if (!load_greeting(p, e) || !load_localiphost(p, e) || !load_numbers(p, e) || !load_lists(p, e) ||
+	    !load_routes(p, e)) {
 		smtp_policy_free(p);
 		return false;
 	}
@@ -130,6 +142,7 @@ void smtp_policy_free(struct smtp_policy *p)
 	control_map_free(&p->rcpthosts);
 	control_map_free(&p->locals);
 	control_map_free(&p->virtualdomains);
+	route_free(&p->routes);
 	cdbfile_close(&p->morercpthosts);
 	p->morercpthosts_loaded = false;
 }

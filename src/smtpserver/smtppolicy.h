@@ -17,13 +17,16 @@
  *   maxsmtperrors       100 refused commands without an accepted message
  *   maxsmtpidle         1000 NOOP, RSET, VRFY … without an accepted message
  *   localiphost         me
+ *   rcptcheck           0; 1: addresses that do not exist are refused
  *   badmailfrom, rcpthosts, morercpthosts.cdb, locals, virtualdomains
+ *   envnoathost, percenthack: with rcptcheck
  */
 #ifndef SMTPSERVER_SMTPPOLICY_H
 #define SMTPSERVER_SMTPPOLICY_H
 
 #include "cdb/cdbfile.h"
 #include "conf/control.h"
+#include "route/route.h"
 #include "smtpserver/smtpsession.h"
 
 struct smtp_policy {
@@ -34,6 +37,8 @@ struct smtp_policy {
 	struct control_map badmailfrom, rcpthosts, locals, virtualdomains;
 	struct cdbfile morercpthosts;
 	bool morercpthosts_loaded;
+	bool check_mailboxes;       /* control/rcptcheck */
+	struct route_tables routes; /* filled when they are checked */
 };
 
 /* Reads everything but morercpthosts.cdb, which is read when first needed. On failure nothing is left. */

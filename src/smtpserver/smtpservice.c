@@ -47,6 +47,20 @@ static enum smtp_permission recipient(void *ctx, struct str address, size_t at)
 	return p;
 }
 
+static bool absent(void *ctx, struct str address)
+{
+	struct smtp_service *v = ctx;
+	struct err e = { .kind = ERR_NONE };
+	bool is_absent;
+
+	if (!v->policy->check_mailboxes)
+		return false;
+	is_absent = mailbox_absent(&v->mailboxes, &v->policy->routes, address, &e);
+	if (e.kind != ERR_NONE)
+		complain(v, &e);
+	return is_absent;
+}
+
 static bool own_address(void *ctx, struct str literal)
 {
 	(void)ctx;
@@ -130,6 +144,7 @@ const struct smtp_ops *smtp_service_ops(void)
 		.commit = commit,
 		.cancel = cancel,
 		.note = note,
+		.absent = absent,
 	};
 
 	return &ops;
@@ -152,4 +167,5 @@ void smtp_service_log_end(const struct smtp_service *v, const struct smtp_sessio
 void smtp_service_close(struct smtp_service *v)
 {
 	submit_close(&v->submit);
+	mailbox_check_close(&v->mailboxes);
 }

@@ -5,11 +5,13 @@
 #ifndef SMTPSERVER_SMTPSERVICE_H
 #define SMTPSERVER_SMTPSERVICE_H
 
+#include "smtpserver/mailboxcheck.h"
 #include "smtpserver/smtppolicy.h"
 
 struct smtp_service {
 	struct smtp_policy *policy;
 	struct submit submit;
+	struct mailbox_check mailboxes;
 	/* One line about something that happened, or NULL; no line end in it, may hold any bytes. */
 	void (*log)(const char *line);
 };

@@ -79,6 +79,8 @@ struct smtp_ops {
 	void (*cancel)(void *ctx);
 	/* For the log; text comes from outside. */
 	void (*note)(void *ctx, const struct smtp_session *s, enum smtp_note what, struct str text);
+	/* Does it end at a mailbox that certainly does not exist? As it would be queued. NULL: no such check. */
+	bool (*absent)(void *ctx, struct str recipient);
 };
 
 struct smtp_counts {

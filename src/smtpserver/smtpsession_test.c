@@ -107,8 +107,14 @@ static void note(void *ctx, const struct smtp_session *s, enum smtp_note what, s
 	}
 }
 
-static const struct smtp_ops ops = { at_noon,       bad_sender,   ours,         own, queue_begin,
-				     queue_content, queue_commit, queue_cancel, note };
+static bool absent(void *ctx, struct str recipient)
+{
+	(void)ctx;
+	return str_eq(recipient, STR("nobody@ok.test"));
+}
+
+static const struct smtp_ops ops = { at_noon,       bad_sender,   ours,         own,  queue_begin,
+				     queue_content, queue_commit, queue_cancel, note, absent };
 
 static struct smtp_settings settings;
 static struct smtp_client client;
@@ -247,6 +253,24 @@ static void relay_clients_may_send_anywhere(void **state)
 		 "<>(a@far.test@fix );");
 	dialogue("MAIL FROM:<s@bad.test>\r\nRCPT TO:<a@far.test>\r\n",
 		 "250 ok\r\n553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)\r\n", "");
+}
+
+static void absent_mailboxes_are_refused(void **state)
+{
+#define ABSENT "550 sorry, no mailbox here by that name. (#5.1.1)\r\n"
+	(void)state;
+	dialogue("MAIL FROM:<>\r\nRCPT TO:<a@ok.test>\r\nRCPT TO:<nobody@ok.test>\r\nRCPT TO:<b@ok.test>\r\n"
+		 "DATA\r\n.\r\n",
+		 "250 ok\r\n250 ok\r\n" ABSENT "250 ok\r\n354 go ahead\r\n" OK, "<>(a@ok.test b@ok.test );");
+	dialogue("MAIL FROM:<>\r\nRCPT TO:<nobody@ok.test>\r\nDATA\r\n",
+		 "250 ok\r\n" ABSENT "503 RCPT first (#5.5.1)\r\n", "");
+	/* Other reasons come first: they tell nothing about who exists. */
+	dialogue("MAIL FROM:<s@bad.test>\r\nRCPT TO:<nobody@ok.test>\r\n",
+		 "250 ok\r\n553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)\r\n", "");
+	/* With the suffix it is this address. */
+	client.relay = true;
+	client.relay_suffix = STR(".test");
+	dialogue("MAIL FROM:<>\r\nRCPT TO:<nobody@ok>\r\n", "250 ok\r\n" ABSENT, "");
 }
 
 static void a_bare_lf_ends_the_session(void **state)
@@ -559,6 +583,7 @@ int main(void)
 		T(every_command_answers_as_qmail_does),
 		T(received_lines_tell_the_client),
 		T(relay_clients_may_send_anywhere),
+		T(absent_mailboxes_are_refused),
 		T(a_bare_lf_ends_the_session),
 		T(strange_lines_are_refused_once),
 		T(size_limits_hold),

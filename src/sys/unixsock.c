@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -79,7 +80,20 @@ bool unixsock_listen(const char *path, enum unixsock_kind kind, mode_t mode, int
 	return true;
 }
 
+static bool set_timeouts(int fd, unsigned ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	return ms == 0 || (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv) == 0 &&
+			   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) == 0);
+}
+
 bool unixsock_connect(int dirfd, const char *path, enum unixsock_kind kind, int *out, struct err *e)
+{
+	return unixsock_connect_within(dirfd, path, kind, 0, out, e);
+}
+
+bool unixsock_connect_within(int dirfd, const char *path, enum unixsock_kind kind, unsigned ms, int *out, struct err *e)
 {
 	struct sockaddr_un sa;
 	int fd, back = -1, r, saved;
@@ -89,6 +103,10 @@ bool unixsock_connect(int dirfd, const char *path, enum unixsock_kind kind, int 
 	fd = open_socket(kind);
 	if (fd == -1)
 		return err_sys(e, errno, "unable to make a socket");
+	if (!set_timeouts(fd, ms)) {
+		close(fd);
+		return err_sys(e, errno, "unable to limit the time of a socket");
+	}
 	/* There is no connectat(2); visiting the directory keeps the path short and needs no /proc. */
 	if (dirfd != AT_FDCWD) {
 		back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -201,10 +219,9 @@ ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd)
 	} control;
 	char *room = buf_room(b, max);
 	struct iovec iov = { room, max };
-	struct msghdr msg = { .msg_iov = &iov,
-		              .msg_iovlen = 1,
-		              .msg_control = &control,
-		              .msg_controllen = sizeof control.space };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space
+	};
 	ssize_t r;
 
 	*passfd = -1;

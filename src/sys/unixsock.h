@@ -37,6 +37,8 @@ bool unixsock_listen(const char *path, enum unixsock_kind kind, mode_t mode, int
 
 /* Connects (blocking socket, close-on-exec). dirfd: where `path` starts. */
 bool unixsock_connect(int dirfd, const char *path, enum unixsock_kind kind, int *fd, struct err *e);
+/* The same; connecting, and later each send and receive on it, fails with EAGAIN after ms milliseconds (0: never). */
+bool unixsock_connect_within(int dirfd, const char *path, enum unixsock_kind kind, unsigned ms, int *fd, struct err *e);
 
 /* accept(2): non-blocking and close-on-exec; -1 with errno. kind as given to unixsock_listen. */
 int unixsock_accept(int listenfd, enum unixsock_kind kind);
