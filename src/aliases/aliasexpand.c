@@ -12,9 +12,10 @@ struct expansion {
 	const struct alias_source *source;
 	struct alias_expansion *result;
 	struct buf key;
-	struct buf todo; /* NUL-ended instructions; the last is the next */
-	void *seen;      /* tree of C strings */
-	bool cut, acted; /* something came up again; a program was run */
+	struct buf todo;      /* NUL-ended instructions; the last is the next */
+	void *seen;           /* tree of C strings */
+	struct addresses met; /* final recipients, the last first */
+	bool cut, acted;      /* something came up again; a program was run */
 };
 
 static bool find(struct expansion *x, char kind, struct str address, bool *found, struct str *data, struct err *e)
@@ -35,35 +36,56 @@ static bool find_wild(struct expansion *x, char kind, struct str address, bool *
 	return *found || at == address.n || find(x, kind, str_head(address, at + 1), found, data, e);
 }
 
-static bool push(struct expansion *x, struct str instructions, struct err *e)
-{
-	buf_add(&x->todo, instructions);
-	if (instructions.n && instructions.p[instructions.n - 1] != 0)
-		buf_addc(&x->todo, 0);
-	return buf_ok(&x->todo) || err_temp(e, "the alias has too many recipients");
-}
-
 static int compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
-/* Takes the last instruction; an owned copy, or NULL when it was seen before. */
+/* An owned copy that is in the tree, or NULL when it was there before. */
+static char *note(struct expansion *x, struct str instruction)
+{
+	char *copy = mem_copy(instruction), **kept = tsearch(copy, &x->seen, compare);
+
+	if (kept == NULL)
+		abort();
+	if (*kept == copy)
+		return copy;
+	free(copy);
+	x->cut = true;
+	return NULL;
+}
+
+/* Takes the last instruction; NULL when it was seen before. */
 static char *pop(struct expansion *x)
 {
 	struct str all = str_head(buf_str(&x->todo), x->todo.n - 1);
 	size_t before = str_rchr(all, 0), start = before == all.n ? 0 : before + 1;
-	char *instruction = mem_copy(str_from(all, start)), **kept;
+	char *instruction = note(x, str_from(all, start));
 
 	buf_truncate(&x->todo, start);
-	kept = tsearch(instruction, &x->seen, compare);
-	if (kept == NULL)
-		abort();
-	if (*kept == instruction)
-		return instruction;
-	free(instruction);
-	x->cut = true;
-	return NULL;
+	return instruction;
+}
+
+/* Commands are run in the order in which they stand; all else waits for its turn. */
+static bool push(struct expansion *x, struct str instructions, struct err *e)
+{
+	while (instructions.n) {
+		struct str instruction;
+
+		/* A last one without its NUL counts. */
+		str_cut(instructions, 0, &instruction, &instructions);
+		if (instruction.n == 0)
+			continue;
+		if (*instruction.p == '|' || *instruction.p == '!') {
+			x->acted = true;
+			if (!x->source->program(x->source->ctx, instruction, e))
+				return false;
+			continue;
+		}
+		buf_add(&x->todo, instruction);
+		buf_addc(&x->todo, 0);
+	}
+	return buf_ok(&x->todo) || err_temp(e, "the alias has too many recipients");
 }
 
 /* An alias with an owner of its own is left to its own delivery, so that its owner counts. */
@@ -78,7 +100,7 @@ static bool expand_address(struct expansion *x, struct str address, struct err *
 		return false;
 	if (found)
 		return push(x, data, e);
-	addresses_add(&x->result->final, address);
+	addresses_add(&x->met, address);
 	return true;
 }
 
@@ -99,12 +121,6 @@ static bool follow(struct expansion *x, const char *instruction, struct err *e)
 	case '/':
 	case '.':
 		return expand_list(x, instruction, e);
-	case '|':
-	case '!':
-		x->acted = true;
-		return x->source->program(x->source->ctx, str_of(instruction), e);
-	case 0:
-		return true;
 	}
 	return err_temp(e, "bad instruction in the alias database: %.100s", instruction);
 }
@@ -118,7 +134,7 @@ static bool follow_all(struct expansion *x, struct err *e)
 			return false;
 	}
 	/* Otherwise the message would vanish without a word. */
-	if (x->cut && !x->acted && x->result->final.n == 0)
+	if (x->cut && !x->acted && x->met.n == 0)
 		return err_perm(e, "This alias leads only to itself. (#5.4.6)");
 	return true;
 }
@@ -142,14 +158,21 @@ static bool replace_sender(struct expansion *x, struct str recipient, struct err
 bool alias_expand(const struct alias_source *source, struct str recipient, struct alias_expansion *result,
 		  struct err *e)
 {
-	struct expansion x = {
-		.source = source, .result = result, .key = BUF_INIT(TEXT_MAX), .todo = BUF_INIT(TEXT_MAX)
-	};
+	struct expansion x = { .source = source,
+			       .result = result,
+			       .key = BUF_INIT(TEXT_MAX),
+			       .todo = BUF_INIT(TEXT_MAX),
+			       .met = ADDRESSES_INIT };
 	struct str data;
 	bool ok = replace_sender(&x, recipient, e) && find_wild(&x, ':', recipient, &result->found, &data, e);
 
 	if (ok && result->found)
 		ok = push(&x, data, e) && follow_all(&x, e);
+	while (ok && x.met.n) {
+		addresses_add(&result->final, addresses_get(&x.met, x.met.n - 1));
+		addresses_truncate(&x.met, x.met.n - 1);
+	}
+	addresses_free(&x.met);
 	tdestroy(x.seen, free);
 	buf_free(&x.key);
 	buf_free(&x.todo);

@@ -53,16 +53,16 @@ static bool define(struct compiler *c, struct str line, struct err *e)
 
 	if (c->items.n == 0)
 		return true;
-	if (target->kind != ALIAS_ADDRESS || target->plain.n == 0)
+	if (target->kind != ALIAS_ADDRESS || target->plain.n == 0 || c->items.n == 1)
 		return err_temp(e, "unable to parse this line: %.*s", STR_ARG(str_head(line, 200)));
-	if (c->items.n == 1)
-		return err_temp(e, "no recipients for this alias: %.*s", STR_ARG(str_head(target->plain, 200)));
 	buf_clear(&c->data);
-	for (size_t i = 1; i < c->items.n; i++)
+	for (size_t i = c->items.n; --i > 0;)
 		if (!add_recipient(&c->items.item[i], &c->data, e))
 			return false;
+	if (!add_owner(c, target, e))
+		return false;
 	set_key(c, ':', target->plain, target->has_host);
-	return c->record(c->ctx, buf_str(&c->key), buf_str(&c->data), e) && add_owner(c, target, e);
+	return c->record(c->ctx, buf_str(&c->key), buf_str(&c->data), e);
 }
 
 static bool compile_line(struct compiler *c, struct str line, struct err *e)
@@ -112,11 +112,12 @@ static bool add_member(const struct alias_item *item, struct buf *out, struct er
 {
 	switch (item->kind) {
 	case ALIAS_ADDRESS:
-		return alias_add_address(out, item->full, e);
+		/* "<>" is nobody. */
+		return item->plain.n == 0 || alias_add_address(out, item->full, e);
 	case ALIAS_INCLUDE:
 		return alias_add_path(out, item->plain, STR(""), e);
 	case ALIAS_PROGRAM:
-		return err_temp(e, "program delivery not supported: %.*s", STR_ARG(str_head(item->plain, 200)));
+		return err_temp(e, "program delivery |%.*s not supported", STR_ARG(str_head(item->plain, 200)));
 	case ALIAS_FILE:
 		break;
 	}
@@ -133,8 +134,8 @@ bool aliasfile_compile_list(struct str text, const struct rewrite_rules *rules, 
 		if (str_starts(line, STR("#")))
 			continue;
 		ok = aliasline_parse(line, rules, true, &items, e);
-		for (size_t i = 0; ok && i < items.n; i++)
-			ok = add_member(&items.item[i], out, e);
+		for (size_t i = items.n; ok && i > 0; i--)
+			ok = add_member(&items.item[i - 1], out, e);
 	}
 	alias_items_free(&items);
 	return ok;

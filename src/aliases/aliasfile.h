@@ -12,7 +12,8 @@
 #include "inject/rewrite.h"
 
 /*
- * Calls record for every record. False with the reason, when the text is
+ * Calls record for every record; the items of a line are in it from right to
+ * left, as they always were. False with the reason, when the text is
  * malformed or record returned false.
  */
 bool aliasfile_compile(struct str text, const struct rewrite_rules *rules, alias_record *record, void *ctx,

@@ -6,7 +6,7 @@
  *
  * An address is "user@host", "user@" (at any host) or "@host" (any user), in
  * lower case. An instruction begins with what it means: '&' an address, '|' a
- * command, '!' a command that wants an mbox-like message, '/' or "./" the
+ * command, '!' a command that wants an mbox-like message, '/' or '.' the
  * path of a binary mailing list.
  */
 #ifndef ALIASES_ALIASRECORD_H

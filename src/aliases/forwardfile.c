@@ -48,8 +48,9 @@ bool forwardfile_parse(struct str text, const struct rewrite_rules *rules, struc
 		if (str_starts(line, STR("#")))
 			continue;
 		ok = aliasline_parse(line, rules, false, &items, e);
-		for (size_t i = 0; ok && i < items.n; i++)
-			ok = add_item(&items.item[i], &owner, f, e);
+		/* From right to left, as it always was: programs run in this order. */
+		for (size_t i = items.n; ok && i > 0; i--)
+			ok = add_item(&items.item[i - 1], &owner, f, e);
 	}
 	alias_items_free(&items);
 	return ok;

@@ -24,7 +24,7 @@ static bool add_command(struct compiler *c, struct err *e)
 	} else if (*word.p == '?') {
 		alias_key(&c->key, '?', buf_str(&c->target));
 		ok = c->record(c->ctx, buf_str(&c->key), str_from(word, 1), e);
-	} else if (*word.p == '|' || *word.p == '!' || *word.p == '/' || str_starts(word, STR("./"))) {
+	} else if (*word.p == '|' || *word.p == '!' || *word.p == '/' || *word.p == '.') {
 		buf_add(&c->data, word);
 		buf_addc(&c->data, 0);
 	} else {

@@ -45,7 +45,7 @@ static void understands_instructions(void **state)
 {
 	(void)state;
 	compiles(STR("Joe@H: a@b, &c@d, |p\\ q, !r, /l, ./m, .n@o, ?own@x;"),
-		 "?joe@h=own@x\n:joe@h=&a@b|&c@d||p q|!r|/l|./m|&.n@o|\n");
+		 "?joe@h=own@x\n:joe@h=&a@b|&c@d||p q|!r|/l|./m|.n@o|\n");
 	compiles(STR("a:;b:,,;c: ?o;"), "?c=o\n");
 	compiles(STR("a: b"
 		     " c\td\ne # , ; :\nf;"),

@@ -2,7 +2,13 @@
 
 static bool is_path(struct str item)
 {
-	return str_starts(item, STR("/")) || str_starts(item, STR("./"));
+	return str_starts(item, STR("/")) || str_starts(item, STR("."));
+}
+
+static void add_string(struct buf *out, struct str s)
+{
+	buf_add(out, s);
+	buf_addc(out, 0);
 }
 
 bool maillist_compile(struct str text, struct buf *out, struct err *e)
@@ -17,7 +23,7 @@ bool maillist_compile(struct str text, struct buf *out, struct err *e)
 		if (str_chr(line, 0) < line.n)
 			ok = err_perm(e, "NUL bytes are not permitted");
 		else if (is_path(line))
-			ok = alias_add_path(out, line, STR(""), e);
+			add_string(out, line);
 		else
 			ok = alias_add_address(out, *line.p == '&' ? str_from(line, 1) : line, e);
 	}

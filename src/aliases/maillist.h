@@ -9,7 +9,7 @@
 
 /*
  * Appends the list that the text gives, one item a line, to *out: '#' begins a
- * comment line, '/' or "./" a path, all else is an address with or without '&'.
+ * comment line, '/' or '.' a path, all else is an address with or without '&'.
  */
 bool maillist_compile(struct str text, struct buf *out, struct err *e);
 

@@ -15,7 +15,7 @@ static void compiles_lines(void **state)
 
 	(void)state;
 	assert_true(maillist_compile(STR("# c\na@b \t\n&c@d\n\n/l\n./m\n.n@o"), &b, &e));
-	assert_true(str_eq(buf_str(&b), STR("&a@b\0&c@d\0/l\0./m\0&.n@o\0")));
+	assert_true(str_eq(buf_str(&b), STR("&a@b\0&c@d\0/l\0./m\0.n@o\0")));
 	assert_false(maillist_compile(STR("a\0b\n"), &b, &e));
 	assert_string_equal(e.text, "NUL bytes are not permitted");
 	assert_false(maillist_compile(STR("&\n"), &b, &e));
@@ -36,7 +36,7 @@ static void reads_items(void **state)
 
 static void refuses_what_is_no_list(void **state)
 {
-	struct str bad[] = { STR("&a@b"), STR("|rm\0"), STR("\0"), STR("a@b\0"), STR(".x\0") };
+	struct str bad[] = { STR("&a@b"), STR("|rm\0"), STR("\0"), STR("a@b\0") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

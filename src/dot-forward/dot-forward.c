@@ -108,7 +108,7 @@ static int try_file(const char *name, const struct rewrite_rules *rules, bool dr
 
 	if (read_file(name, &text)) {
 		if (!forwardfile_parse(buf_str(&text), rules, user, host, &f, &e))
-			tool_die(ME, EXIT_TEMPORARY, "%s: %s", name, e.text);
+			tool_die(ME, EXIT_TEMPORARY, "%s", e.text);
 		if (!forwardfile_empty(&f))
 			code = act(&f, dry_run);
 		else if (dry_run)
@@ -137,6 +137,8 @@ int main(int argc, char **argv)
 		tool_die(ME, EXIT_TEMPORARY, "%s", e.text);
 	for (int i = optind; code == -1 && i < argc; i++)
 		code = try_file(argv[i], &rules, dry_run);
+	if (code == -1 && dry_run)
+		fputs("direct delivery\n", stderr);
 	rewrite_free(&rules);
 	return code == -1 ? 0 : code;
 }

@@ -158,12 +158,13 @@ static void describe(const struct alias_expansion *x)
 static void forward(const struct alias_expansion *x)
 {
 	struct resend r = { .sender = buf_str(&x->sender), .header = str_of(getenv("DTLINE")), .fd = 0 };
-	struct str *to = mem_array(NULL, x->final.n, sizeof *to);
+	struct str *to;
 	struct err e;
 	pid_t qp;
 
 	if (x->final.n == 0)
 		return;
+	to = mem_array(NULL, x->final.n, sizeof *to);
 	for (; r.n < x->final.n; r.n++)
 		to[r.n] = addresses_get(&x->final, r.n);
 	r.to = to;
@@ -174,12 +175,20 @@ static void forward(const struct alias_expansion *x)
 	free(to);
 }
 
-static int not_found(const struct options *o)
+/* The exit code. */
+static int finish(const struct options *o, const struct alias_expansion *x)
 {
-	if (o->pass_through)
+	if (!x->found && !o->pass_through) {
+		fputs("Sorry, no mailbox here by that name. (#5.1.1)\n", stderr);
+		return EXIT_PERMANENT;
+	}
+	if (!x->found)
 		return 0;
-	fputs("Sorry, no mailbox here by that name. (#5.1.1)\n", stderr);
-	return EXIT_PERMANENT;
+	if (o->dry_run)
+		describe(x);
+	else
+		forward(x);
+	return o->pass_through ? EXIT_STOP : 0;
 }
 
 static void open_database(struct cdbfile *db, const char *path)
@@ -201,21 +210,17 @@ int main(int argc, char **argv)
 	struct buf recipient = BUF_INIT(ADDRESS_MAX);
 	const char *sender = getenv("SENDER");
 	struct err e;
+	int code;
 
 	find_recipient(&o, &recipient);
 	buf_addz(&x.sender, sender ? sender : "original envelope sender");
 	open_database(&run.db, argv[optind]);
 	if (!alias_expand(&source, buf_str(&recipient), &x, &e))
 		tool_fail(ME, &e);
-	if (!x.found)
-		return not_found(&o);
-	if (o.dry_run)
-		describe(&x);
-	else
-		forward(&x);
+	code = finish(&o, &x);
 	addresses_free(&x.final);
 	buf_free(&x.sender);
 	buf_free(&recipient);
 	cdbfile_close(&run.db);
-	return o.pass_through ? EXIT_STOP : 0;
+	return code;
 }
