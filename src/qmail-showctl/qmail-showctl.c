@@ -142,6 +142,16 @@ static bool older(struct timespec a, struct timespec b)
 	return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
+/* The familiar sentence, and what it means here. */
+static void show_hosts(const struct controls_file *f)
+{
+	struct timespec t;
+
+	show_list(f);
+	if (!file_times(f->name, &t))
+		printf("(Any recipient in locals or virtualdomains: mail for others is not relayed.)\n");
+}
+
 static void show_more_hosts(const struct controls_file *f)
 {
 	struct controls_file irrelevant = *f;
@@ -176,6 +186,10 @@ static void show(const struct controls_file *f)
 	if (f->ours && !file_times(f->name, &t))
 		return;
 	printf("\n%s: ", f->name);
+	if (strcmp(f->name, "rcpthosts") == 0) {
+		show_hosts(f);
+		return;
+	}
 	if (strcmp(f->name, "morercpthosts") == 0) {
 		show_more_hosts(f);
 		return;

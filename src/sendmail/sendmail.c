@@ -67,11 +67,11 @@ static enum mode mode_of(const char *arg)
 	case 'D':
 		die(100,
 		    "sendmail: fatal: -b%c: sendmail is no daemon here; qmail-start runs the mail system and "
-		    "qmail-smtpd receives mail\n",
-		    *arg);
+		    "qmail-smtpd receives mail\n%s",
+		    *arg, usage);
 	case 't':
 	case 'v':
-		die(100, "sendmail: fatal: -b%c: there is no address test mode\n", *arg);
+		die(100, "sendmail: fatal: -b%c: there is no address test mode\n%s", *arg, usage);
 	default:
 		die(100, "%s", usage);
 	}
