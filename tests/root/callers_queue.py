@@ -348,7 +348,9 @@ def check_answer_in_the_turn_of_a_sync():
         is_(f.read(), "qmail-send\n")
     journal = int(subprocess.run(["pgrep", "-x", "qmail-journal"], capture_output=True, check=True).stdout)
     m, e = os.pipe(), os.pipe()
-    with subprocess.Popen([BIN + "/qmail-queue"], stdin=m[0], stdout=e[0], env={}) as p:
+    # A large message keeps the journal busy: stopped while it waits, it would come back for the timer alone.
+    with open("/dev/zero", "rb") as zero, \
+            subprocess.Popen([BIN + "/qmail-queue"], stdin=m[0], stdout=e[0], env={}) as p:
         os.close(m[0]), os.close(e[0])
         os.write(m[1], b"Subject: x\n\n")
         os.close(m[1])
@@ -356,13 +358,17 @@ def check_answer_in_the_turn_of_a_sync():
         at = mark()
         is_(queue(b"Subject: other\n\n", b"Fs@x.test\0Tann@lab.test\0\0")[0], 0)
         assert lab.until(lambda: "end msg" in log_since(at))
+        large = subprocess.Popen([BIN + "/qmail-queue"], stdin=zero, env={})
+        time.sleep(0.1)
         os.kill(journal, signal.SIGSTOP)
         try:
             os.write(e[1], b"Fs@x.test\0\0")
             os.close(e[1])
             time.sleep(1.2)
         finally:
+            large.kill()
             os.kill(journal, signal.SIGCONT)
+            large.wait()
         try:
             is_(p.wait(5), 0)
         finally:
