@@ -60,6 +60,33 @@ def test_a_hundred_recipients_in_one_transaction(sink, rspawn):
     assert len(sink.messages) == 1 and len(sink.messages[0].recipients) == 98
 
 
+@pytest.mark.parametrize("limit", [1, 7, 99, 100])
+def test_too_many_recipients_are_sent_in_turn(sink, rspawn, limit):
+    """A server that takes so many recipients at a time and answers 452 to more."""
+    sink.on("rcpt", lambda a, s: "550 no" if b"r5@" in a else "452 too many" if len(s.recipients) == limit else None)
+    recipients = [f"r{i}@h.test" for i in range(100)]
+    for _ in range(2):
+        results = rspawn.deliver(*recipients)
+        assert results.pop(5)[0] == "D"
+        assert results == [ACCEPTED] * 99
+    assert sink.connections == 1 and max(len(m.recipients) for m in sink.messages) == min(limit, 99)
+    assert sorted(r for m in sink.messages for r in m.recipients) == sorted((recipients[:5] + recipients[6:]) * 2)
+
+
+@pytest.mark.parametrize("keyword, most", [("LIMITS RCPTMAX=10", 10), ("LIMITS MAILMAX=5 rcptmax=30 X=1", 30),
+                                           ("LIMITS RCPTMAX=x", 40)])
+def test_announced_limit_is_obeyed(keyword, most):
+    with Sink(extensions=("PIPELINING", keyword)) as sink, Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
+        assert r.deliver(*[f"r{i}@h.test" for i in range(40)]) == [ACCEPTED] * 40
+        assert max(len(m.recipients) for m in sink.messages) == most
+        assert sum(line.startswith(b"RCPT") for _, line in sink.commands) == 40
+
+
+def test_452_to_the_first_recipient_defers(sink, rspawn):
+    sink.on("rcpt", "452 no space")
+    assert [letter for letter, _ in rspawn.deliver("a@h.test", "b@h.test")] == ["Z", "Z"]
+
+
 @pytest.mark.parametrize("reply, letter", [("550-no\n550 5.1.1 such user", "D"), ("450 4.2.1 later", "Z")])
 def test_single_recipient_refused(sink, rspawn, reply, letter):
     sink.on("rcpt", reply)

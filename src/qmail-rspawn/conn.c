@@ -46,6 +46,7 @@ static void start_limit(struct conn *c)
 static void begin(struct conn *c, struct job *j)
 {
 	transaction_restart(&j->transaction);
+	c->session.rcpt_max = peer_rcpt_max(c->peer, c->session.rcpt_max);
 	session_begin(&c->session, &j->transaction);
 }
 

@@ -34,6 +34,8 @@ void job_free(struct job *j)
 	if (j->question)
 		dns_client_cancel(j->r->dns, j->question);
 	transaction_free(&j->transaction);
+	free(j->rest);
+	free(j->index);
 	destination_free(&j->destination);
 	settings_drop(j->settings);
 	close(j->message);
@@ -52,31 +54,70 @@ static void end(struct job *j)
 
 static void send_result(struct job *j, uint32_t recipient, char letter, struct str text)
 {
-	struct delivery_result result = { j->request.id, recipient, letter, text };
+	uint32_t asked = j->index ? j->index[recipient] : recipient;
+	struct delivery_result result = { j->request.id, asked, letter, text };
 
 	sender_result(j->sender, &result);
 }
 
 static void report_all(struct job *j, char letter, struct str text)
 {
-	for (uint32_t i = 0; i < j->request.nrecipients; i++)
+	for (uint32_t i = 0; i < j->transaction.nrecipients; i++)
 		send_result(j, i, letter, text);
 	end(j);
 }
 
-static void report_transaction(struct job *j)
+/* `all`: also for recipients that are left for another transaction. */
+static void report_recipients(struct job *j, bool all)
 {
 	struct buf text = BUF_INIT(2 * TRANSACTION_TEXT_MAX);
 
-	for (uint32_t i = 0; i < j->request.nrecipients; i++) {
+	for (uint32_t i = 0; i < j->transaction.nrecipients; i++) {
 		char letter;
 
+		if (!all && j->transaction.rcpt[i].letter == 0)
+			continue;
 		buf_clear(&text);
 		letter = transaction_result(&j->transaction, i, &text);
 		send_result(j, i, letter, buf_str(&text));
 	}
 	buf_free(&text);
+}
+
+static void report_transaction(struct job *j)
+{
+	report_recipients(j, true);
 	end(j);
+}
+
+static void init_transaction(struct job *j, const struct str *recipients, size_t n)
+{
+	transaction_init(&j->transaction, j->request.sender, recipients, n);
+	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
+	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
+	j->transaction.wire_size = j->request.size;
+	j->transaction.may_split = true;
+}
+
+/* The message once more, for those that were too many. */
+static void keep_the_rest(struct job *j)
+{
+	size_t left = transaction_left(&j->transaction), n = 0;
+	struct str *rest = mem_array(NULL, left, sizeof *rest);
+	uint32_t *index = mem_array(NULL, left, sizeof *index);
+
+	for (uint32_t i = 0; i < j->transaction.nrecipients; i++) {
+		if (j->transaction.rcpt[i].letter)
+			continue;
+		rest[n] = j->transaction.recipients[i];
+		index[n++] = j->index ? j->index[i] : i;
+	}
+	transaction_free(&j->transaction);
+	free(j->rest);
+	free(j->index);
+	j->rest = rest;
+	j->index = index;
+	init_transaction(j, rest, n);
 }
 
 static void report_destination(struct job *j)
@@ -137,6 +178,13 @@ void job_unreachable(struct job *j)
 
 void job_done(struct job *j, bool reused)
 {
+	if (!j->transaction.try_another && transaction_left(&j->transaction)) {
+		report_recipients(j, false);
+		keep_the_rest(j);
+		j->again = true;
+		try_next(j);
+		return;
+	}
 	if (!j->transaction.try_another) {
 		report_transaction(j);
 		return;
@@ -198,10 +246,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->packet = mem_copy(packet);
 	j->message = message;
 	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);
-	transaction_init(&j->transaction, j->request.sender, j->request.recipients, j->request.nrecipients);
-	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
-	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
-	j->transaction.wire_size = j->request.size;
+	init_transaction(j, j->request.recipients, j->request.nrecipients);
 	link_job(j);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);
 	look_up(j);

@@ -25,10 +25,15 @@ struct job {
 	uint32_t question;            /* at the DNS, 0: none */
 	size_t address;               /* which one is next */
 	bool fresh;                   /* the next attempt needs a new connection */
+	bool again;                   /* the next attempt should wait for the session that ends its last one now */
 	bool tls_failed;              /* TLS did, on the connection that was the last attempt */
 	struct session_policy policy; /* for the address that is being tried */
 	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */
 	struct transaction transaction;
+	/* After a server took only some of the recipients: those of the transaction, and which of the request's they
+	 * are. */
+	struct str *rest;
+	uint32_t *index;          /* NULL: the same */
 	struct job *next_waiting; /* in the peer's queue */
 };
 

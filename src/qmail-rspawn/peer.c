@@ -21,6 +21,7 @@ struct peer {
 	int timeouts;       /* connects in a row that timed out */
 	int64_t dead_until; /* clock_monotonic_ms */
 	int64_t clear_until;
+	size_t rcpt_max; /* recipients that it takes at a time, 0: not known */
 	int64_t used;
 };
 
@@ -72,6 +73,13 @@ void peers_free(struct peers *all)
 			free(p);
 		}
 	free(all);
+}
+
+size_t peer_rcpt_max(struct peer *p, size_t seen)
+{
+	if (seen && (p->rcpt_max == 0 || seen < p->rcpt_max))
+		p->rcpt_max = seen;
+	return p->rcpt_max;
 }
 
 uint16_t peer_port(const struct peer *p)
@@ -187,6 +195,14 @@ static struct conn *find_idle(const struct peer *p, const struct job *j)
 	return NULL;
 }
 
+static void wait_first(struct peer *p, struct job *j)
+{
+	j->next_waiting = p->first_waiting;
+	if (p->first_waiting == NULL)
+		p->last_waiting = j;
+	p->first_waiting = j;
+}
+
 enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j)
 {
 	struct peer *p = find(all, a, port);
@@ -196,6 +212,11 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 	if (p->dead_until > p->used)
 		return PEER_DEAD;
 	adapt_policy(p, j);
+	if (j->again && p->conns) {
+		j->again = false;
+		wait_first(p, j);
+		return PEER_TAKEN;
+	}
 	if (!j->fresh && (c = find_idle(p, j)) != NULL) {
 		leave_idle(p, c);
 		conn_assign(c, j);

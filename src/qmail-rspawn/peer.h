@@ -47,6 +47,8 @@ struct job *peer_next_job(struct peer *p, const struct conn *c, bool used);
 bool peer_has_waiting(const struct peer *p);
 /* Connections for a while to come do without TLS where that is allowed. */
 void peer_tls_failed(struct peer *p);
+/* How many recipients its sessions were seen to take at a time, with what this one knows; 0: not known. */
+size_t peer_rcpt_max(struct peer *p, size_t seen);
 const char *peer_text(const struct peer *p);
 uint16_t peer_port(const struct peer *p);
 struct rspawn *peer_rspawn(const struct peer *p);

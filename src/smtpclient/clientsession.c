@@ -154,9 +154,24 @@ static void put_envelope(struct session *s, struct transaction *t)
 	if (t->stage == TRANSACTION_RESET)
 		buf_addz(&s->out, "RSET\r\n");
 	put_mail(s, t);
-	for (size_t i = t->next_rcpt; i < t->nrecipients; i = skip_unsendable(t, i + 1))
+	for (size_t i = t->next_rcpt; i < t->end; i = skip_unsendable(t, i + 1))
 		put_rcpt(s, t, i);
 	buf_addz(&s->out, "DATA\r\n");
+}
+
+/* Behind the last recipient that fits into one transaction. */
+static size_t end_of_envelope(const struct session *s, const struct transaction *t)
+{
+	uint64_t max = s->ehlo.rcpt_max;
+	size_t i = t->next_rcpt;
+
+	if (s->rcpt_max && (max == 0 || s->rcpt_max < max))
+		max = s->rcpt_max;
+	if (max == 0 || !t->may_split)
+		return t->nrecipients;
+	while (i < t->nrecipients && max-- > 0)
+		i = skip_unsendable(t, i + 1);
+	return i;
 }
 
 static bool local_part_needs_utf8(struct str address)
@@ -189,6 +204,7 @@ static void ask(struct session *s, struct transaction *t)
 	t->asked = true;
 	t->stage = s->must_reset ? TRANSACTION_RESET : TRANSACTION_MAIL;
 	t->next_rcpt = skip_unsendable(t, 0);
+	t->end = end_of_envelope(s, t);
 	s->must_reset = false;
 	if (s->ehlo.pipelining)
 		put_envelope(s, t);
@@ -397,12 +413,16 @@ static void on_rcpt(struct session *s, struct transaction *t, int code)
 		if (code < 300) {
 			transaction_record_set(r, 'r', STR(""));
 			t->accepted++;
+		} else if (code == 452 && t->may_split && t->accepted > 0) {
+			/* RFC 5321 §4.5.3.1.10: so many and no more. */
+			if (s->rcpt_max == 0 || t->accepted < s->rcpt_max)
+				s->rcpt_max = t->accepted;
 		} else {
 			report(s, r, code >= 500 ? 'h' : 's', "", " does not like recipient.\n", true);
 		}
 	}
 	t->next_rcpt = skip_unsendable(t, t->next_rcpt + 1);
-	if (t->next_rcpt == t->nrecipients)
+	if (t->next_rcpt == t->end)
 		t->stage = TRANSACTION_DATA;
 	if (s->ehlo.pipelining)
 		return;

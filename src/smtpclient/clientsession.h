@@ -74,6 +74,7 @@ struct session {
 	uint64_t written;                   /* bytes written so far */
 	uint64_t dot_at;                    /* `written` after the last final dot */
 	size_t replies;                     /* whole replies received */
+	size_t rcpt_max;                    /* recipients that the server was seen to take at a time, 0: not known */
 	size_t messages;                    /* transactions that ended in good order */
 	bool must_reset;                    /* the server has an envelope that was given up */
 	struct transaction *current, *next; /* the caller's */

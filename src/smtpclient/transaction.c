@@ -28,7 +28,7 @@ void transaction_restart(struct transaction *t)
 	record_clear(&t->message);
 	t->stage = TRANSACTION_NEW;
 	t->try_another = t->refused = t->asked = false;
-	t->replies = t->next_rcpt = t->accepted = 0;
+	t->replies = t->next_rcpt = t->end = t->accepted = 0;
 }
 
 void transaction_free(struct transaction *t)
@@ -44,6 +44,17 @@ void transaction_record_set(struct transaction_record *r, char letter, struct st
 	buf_clear(&r->text);
 	buf_add(&r->text, str_head(text, TRANSACTION_TEXT_MAX));
 	r->letter = letter;
+}
+
+size_t transaction_left(const struct transaction *t)
+{
+	bool none = t->message.letter == 'D' && t->accepted == 0 && !t->refused && t->end < t->nrecipients &&
+		    t->next_rcpt >= t->end;
+	size_t n = 0;
+
+	for (size_t i = 0; (t->message.letter == 'K' || none) && i < t->nrecipients; i++)
+		n += t->rcpt[i].letter == 0;
+	return t->end ? n : 0;
 }
 
 bool transaction_address_valid(struct str address)

@@ -36,6 +36,11 @@ struct transaction {
 	size_t nrecipients;
 	uint64_t wire_size; /* for SIZE=; 0: unknown */
 	bool eightbit, smtputf8;
+	/*
+	 * Recipients that are too many for the server may be left without a
+	 * record: transaction_left tells whether to send the message again.
+	 */
+	bool may_split;
 
 	/* What became of it. */
 	struct transaction_record *rcpt; /* owned, one for each recipient */
@@ -50,6 +55,7 @@ struct transaction {
 
 	/* The session's own notes. */
 	size_t next_rcpt; /* whose reply comes next */
+	size_t end;       /* the first one that is not asked for */
 	size_t accepted;  /* recipients */
 	bool refused;     /* MAIL was */
 	bool asked;       /* its commands are written */
@@ -64,6 +70,12 @@ void transaction_restart(struct transaction *t);
 
 /* Replaces a record. */
 void transaction_record_set(struct transaction_record *r, char letter, struct str text);
+
+/*
+ * The message was delivered to some, or those that were asked for are refused: how many recipients are left for
+ * another transaction?
+ */
+size_t transaction_left(const struct transaction *t);
 
 /*
  * May this address be sent in a command? No control bytes, not too long, and
