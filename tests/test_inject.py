@@ -435,6 +435,7 @@ def test_showctl_defaults(home):
         queuelifetime: (Default.) Message lifetime in the queue is 604800 seconds.
 
         rcpthosts: (Default.) SMTP clients may send messages to any recipient.
+        (Any recipient in locals or virtualdomains: mail for others is not relayed.)
 
         morercpthosts: (Default.) No rcpthosts; morercpthosts is irrelevant.
 
