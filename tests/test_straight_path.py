@@ -540,3 +540,18 @@ def test_check_finds_a_damaged_body(make_instance):
         f.write(b"X")
     check = i.run(program("qmail-journal"), "--check", check=False)
     assert check.returncode == 1 and f"queue/body/{name} is not what was accepted".encode() in check.stdout
+
+
+def test_the_owner_can_queue_mail_while_the_system_is_down(make_instance):
+    i = make_instance("joe")
+    i.stop()
+    for command in (["sendmail", "joe@a.test"], ["qmail-inject", "joe@a.test"]):
+        i.run(program(command[0]), *command[1:], input=HELLO)
+    if i.as_root:  # a stranger has to come again later
+        os.chmod(i.dir, 0o755)
+        result = subprocess.run([program("sendmail"), "joe@a.test"], input=HELLO, env=i.environment, user=i.uid + 1,
+                                group=i.gid + 1, extra_groups=[], capture_output=True, check=False)
+        assert result.returncode == 111 and b"does not run" in result.stderr
+    i.start()
+    i.wait_delivered("joe", 2)
+    assert all(f"invoked by uid {i.uid})".encode() in m for m in i.maildir("joe"))

@@ -471,13 +471,35 @@ void client_listen_again(struct server *sv)
 	event_add(sv->listening, NULL);
 }
 
+bool client_add(struct server *sv, int fd, struct err *e)
+{
+	struct unixsock_peer peer;
+	struct client *c;
+
+	if (!unixsock_peer(fd, &peer, e))
+		return false;
+	c = mem_zero(1, sizeof *c);
+	c->sv = sv;
+	c->fd = fd;
+	c->peer = peer;
+	c->in = BUF_INIT(SIZE_MAX);
+	incoming_init(&c->m);
+	c->readable = event_new(sv->loop, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->next = sv->clients;
+	if (c->next)
+		c->next->prev = c;
+	sv->clients = c;
+	sv->nclients++;
+	event_add(c->readable, NULL);
+	return true;
+}
+
 void client_accept(struct server *sv)
 {
 	/* A bounded number at a time keeps the turn short. */
 	for (int i = 0; i < 64; i++) {
 		int fd = unixsock_accept(sv->client_listener, UNIXSOCK_STREAM);
 		struct unixsock_peer peer;
-		struct client *c;
 		struct err e;
 
 		if (fd == -1) {
@@ -490,18 +512,7 @@ void client_accept(struct server *sv)
 			close(fd);
 			continue;
 		}
-		c = mem_zero(1, sizeof *c);
-		c->sv = sv;
-		c->fd = fd;
-		c->in = BUF_INIT(SIZE_MAX);
-		incoming_init(&c->m);
-		c->readable = event_new(sv->loop, fd, EV_READ | EV_PERSIST, on_readable, c);
-		c->next = sv->clients;
-		if (c->next)
-			c->next->prev = c;
-		sv->clients = c;
-		sv->nclients++;
-		c->peer = peer;
-		event_add(c->readable, NULL);
+		if (!client_add(sv, fd, &e))
+			close(fd);
 	}
 }

@@ -42,6 +42,8 @@ struct server {
 
 /* ---- journal_client.c ---- */
 void client_accept(struct server *sv);
+/* A client that is connected already; fd belongs to it from now on, unless false returns. */
+bool client_add(struct server *sv, int fd, struct err *e);
 /* Listens again after a pause. */
 void client_listen_again(struct server *sv);
 /* Stages what a client completed; called from the loop. */

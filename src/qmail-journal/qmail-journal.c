@@ -26,6 +26,7 @@
 
 #define NAME "qmail-journal"
 #define QUEUE_SOCKET_FD 4
+#define LOCK_SECONDS 5
 
 static const struct sandbox_rights rights = {
 	.name = NAME,
@@ -151,8 +152,12 @@ static bool lock_queue(int queue, struct err *e)
 	fd = file_open(queue, "lock/sendmutex", O_RDWR | O_CREAT, 0600);
 	if (fd == -1)
 		return err_sys(e, errno, "unable to open %s/queue/lock/sendmutex", home_path());
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
-		return err_temp(e, "%s/queue is in use by another qmail-journal; stop it first", home_path());
+	/* One that takes a message while the system is down (--serve) is gone in a moment. */
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; i++) {
+		if (i == LOCK_SECONDS * 20)
+			return err_temp(e, "%s/queue is in use by another qmail-journal; stop it first", home_path());
+		usleep(50000);
+	}
 	return true;
 }
 
@@ -206,6 +211,40 @@ static void run(struct server *sv)
 	journal_close(sv->journal);
 }
 
+/*
+ * For a caller who owns the queue (or is root) while the mail system is down:
+ * its connection is descriptor 3, and we live as long as it does. What it
+ * submits is found at the next start.
+ */
+static bool start_serving(struct server *sv, struct err *e)
+{
+	struct journal_options o = { .warn = warn };
+	int queue, fd = fcntl(SERVICE_FD, F_DUPFD_CLOEXEC, 10);
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (fd == -1)
+		return err_sys(e, errno, "there is no connection on descriptor %d", SERVICE_FD);
+	close(SERVICE_FD);
+	io_set_nonblocking(fd, true);
+	if (!home_enter(e) || !accounts_load(&sv->accounts, e))
+		return false;
+	if (sv->accounts.separated && !accounts_become(sv->accounts.uid[ACCOUNT_QUEUE], sv->accounts.gid_qmail, e))
+		return false;
+	return open_queue(sv, &queue, e) && lock_queue(queue, e) && sandbox_enter(&rights, e) &&
+	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e) && client_add(sv, fd, e);
+}
+
+static void serve(struct server *sv)
+{
+	sv->sync_timer = evtimer_new(sv->loop, on_sync_timer, sv);
+	while (sv->nclients) {
+		event_base_loop(sv->loop, EVLOOP_ONCE);
+		commit(sv);
+	}
+	journal_close(sv->journal);
+}
+
 int main(int argc, char **argv)
 {
 	struct server sv = { .client_listener = -1, .manager_listener = -1 };
@@ -213,6 +252,13 @@ int main(int argc, char **argv)
 
 	if (argc >= 2 && strcmp(argv[1], "--check") == 0)
 		return journal_check(argv[2]);
+	if (argc == 2 && strcmp(argv[1], "--serve") == 0) {
+		sv.loop = event_base_new();
+		if (!start_serving(&sv, &e))
+			return 111;
+		serve(&sv);
+		return 0;
+	}
 	if (argc != 1) {
 		fprintf(stderr, "usage: qmail-journal | qmail-journal --check [QUEUEDIR]\n");
 		return 100;

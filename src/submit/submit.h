@@ -6,6 +6,8 @@
  * the message on its descriptor 0 and the envelope on 1, as qmail does, so
  * that scanners see everything. Otherwise the message goes over run/journal
  * straight to qmail-journal, which learns from the kernel who is calling.
+ * While the mail system is down, root and the queue's owner can still submit:
+ * a qmail-journal of their own takes the message.
  * home_open comes first.
  *
  * For each message: submit_begin; submit_data as often as needed (the content

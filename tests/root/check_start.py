@@ -265,6 +265,19 @@ def queue_is_made(m):
 
 
 @check
+def root_can_queue_mail_while_the_system_is_down(m):
+    before = len(m.inbox("ann"))
+    m.stop()
+    r = subprocess.run([HOME + "/bin/sendmail", "ann@lab.test"], input=b"Subject: later\n\nx\n", capture_output=True,
+                       check=False)
+    equal((r.returncode, r.stderr), (0, b""))
+    for name in ("journal", "lock/sendmutex"):
+        equal(os.stat(f"{HOME}/queue/{name}").st_uid, DAEMONS["qmail-journal"][0])
+    m.start()
+    assert wait(lambda: len(m.inbox("ann")) > before), "no delivery"
+
+
+@check
 def alias_account_goes_while_running(m):
     with open("/etc/passwd") as f:
         passwd = f.read()
