@@ -156,6 +156,27 @@ def test_sessions_with_one_server_are_limited(sink):
     assert sorted(m.recipients[0] for m in sink.messages) == sorted(f"r{i}@h.test" for i in range(60))
 
 
+def test_sessions_grow_with_success(sink):
+    sink.on("dot", Stall(0.05))
+    with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", concurrencyperhost="15") as r:
+        numbers = [r.request([f"r{i}@h.test"]) for i in range(5)]
+        assert all(r.wait(n) == [ACCEPTED] for n in numbers) and sink.most_open <= 5
+        numbers = [r.request([f"r{i}@h.test"]) for i in range(200)]
+        assert all(r.wait(n) == [ACCEPTED] for n in numbers)
+    assert sink.most_open == 15
+
+
+@pytest.mark.parametrize("reply", ["421 4.7.0 too many connections", "450 busy"])
+def test_no_place_for_more_sessions_is_no_failure(sink, reply):
+    """A server with two places: messages wait for those instead of being deferred."""
+    sink.on("connect", lambda a, s: reply if sink.open > 2 else None)
+    sink.on("dot", Stall(0.02))
+    with Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
+        numbers = [r.request([f"r{i}@h.test"]) for i in range(100)]
+        assert all(r.wait(n) == [ACCEPTED] for n in numbers)
+    assert len(sink.messages) == 100 and sink.connections < 40
+
+
 def test_order_of_results_does_not_mix_contents(sink):
     with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", concurrencyperhost="2") as r:
         numbers = [r.request([f"r{i}@h.test"], content=b"%d\n" % i * (1 + i * 997 % 40000)) for i in range(80)]

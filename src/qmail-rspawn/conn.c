@@ -121,6 +121,7 @@ static void end(struct conn *c, enum conn_end how)
 {
 	struct job *jobs[] = { c->jobs[0], c->jobs[1] };
 	bool reused[] = { c->reused[0], c->reused[1] };
+	struct peer *peer = c->peer;
 
 	peer_conn_ended(c->peer, c, how);
 	release(c);
@@ -129,7 +130,7 @@ static void end(struct conn *c, enum conn_end how)
 			continue;
 		if (how == CONN_CLOSED)
 			job_done(jobs[i], reused[i]);
-		else
+		else if (!peer_wait_for_others(peer, NULL, jobs[i]))
 			job_unreachable(jobs[i]);
 	}
 }
@@ -149,7 +150,10 @@ static void collect_done(struct conn *c)
 		if (c->jobs[0])
 			start_limit(c);
 		j->tls_failed = c->session.tls_failed;
-		job_done(j, reused);
+		if (j->transaction.message.letter == 'K')
+			peer_success(c->peer);
+		if (!c->session.busy || !peer_wait_for_others(c->peer, c, j))
+			job_done(j, reused);
 	}
 }
 

@@ -7,7 +7,8 @@
 #include "sys/clock.h"
 #include "sys/random.h"
 
-#define BUCKETS 1024 /* a power of two */
+#define PEER_SLOW_GROWTH 4 /* successes for each session before one more is tried where the limit is known */
+#define BUCKETS 1024       /* a power of two */
 
 struct peer {
 	struct peer *next; /* in its bucket */
@@ -16,6 +17,9 @@ struct peer {
 	uint16_t port;
 	char text[PEERADDRESS_TEXT_MAX];
 	size_t conns;
+	size_t allowed;    /* connections */
+	size_t progress;   /* successes towards one more, once the limit was found */
+	bool limited;      /* a connection was refused: grow slowly */
 	struct conn *idle; /* most recently used first */
 	struct job *first_waiting, *last_waiting;
 	int timeouts;       /* connects in a row that timed out */
@@ -118,6 +122,7 @@ static struct peer *find(struct peers *all, const struct peeraddress *a, uint16_
 	p->all = all;
 	p->address = *a;
 	p->port = port;
+	p->allowed = PEER_FIRST_SESSIONS;
 	peeraddress_text(a, p->text);
 	p->next = *bucket;
 	*bucket = p;
@@ -203,6 +208,38 @@ static void wait_first(struct peer *p, struct job *j)
 	p->first_waiting = j;
 }
 
+static bool may_open(const struct peer *p, const struct job *j)
+{
+	return p->conns < p->allowed && p->conns < j->settings->s.per_host;
+}
+
+void peer_success(struct peer *p)
+{
+	if (p->first_waiting == NULL || p->conns < p->allowed)
+		return;
+	if (p->limited && ++p->progress < p->allowed * PEER_SLOW_GROWTH)
+		return;
+	p->progress = 0;
+	if (p->allowed < p->first_waiting->settings->s.per_host)
+		p->allowed++;
+	if (may_open(p, p->first_waiting) && open_connection(p, p->first_waiting))
+		peer_next_job(p, NULL, false);
+}
+
+bool peer_wait_for_others(struct peer *p, const struct conn *except, struct job *j)
+{
+	size_t others = p->conns - (except ? 1 : 0);
+
+	if (others == 0)
+		return false;
+	p->limited = true;
+	p->progress = 0;
+	if (others < p->allowed)
+		p->allowed = others;
+	wait_first(p, j);
+	return true;
+}
+
 enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j)
 {
 	struct peer *p = find(all, a, port);
@@ -223,9 +260,9 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 		return PEER_TAKEN;
 	}
 	/* Idle sessions of another kind give way. */
-	if (p->conns >= j->settings->s.per_host && p->idle)
+	if (!may_open(p, j) && p->idle)
 		conn_quit(p->idle);
-	if (p->conns < j->settings->s.per_host && open_connection(p, j))
+	if (may_open(p, j) && open_connection(p, j))
 		return PEER_TAKEN;
 	if (p->conns == 0)
 		return PEER_NO_RESOURCES;
@@ -266,7 +303,8 @@ static void serve_waiting(struct peer *p, enum conn_end how)
 {
 	struct job *j;
 
-	if (p->first_waiting && how == CONN_CLOSED && open_connection(p, p->first_waiting)) {
+	if (p->first_waiting && how == CONN_CLOSED && may_open(p, p->first_waiting) &&
+	    open_connection(p, p->first_waiting)) {
 		peer_next_job(p, NULL, false);
 		return;
 	}

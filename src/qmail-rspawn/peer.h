@@ -2,7 +2,10 @@
  * peer: one server address and port, and the sessions with it.
  *
  * A job gets an idle session, a new connection while there are fewer than
- * control/concurrencyperhost, or waits in line. Two connects in a row that
+ * allowed, or waits in line. Allowed are PEER_FIRST_SESSIONS at first, one more
+ * with each success while jobs wait, up to control/concurrencyperhost; and after
+ * a connection that failed, or that the server had no place for, no more than
+ * there were, growing slowly from then on. The job then waits for one of those. Two connects in a row that
  * timed out make a peer dead for a while: jobs pass over it at once.
  */
 #ifndef QMAIL_RSPAWN_PEER_H
@@ -11,6 +14,7 @@
 #include "outbound/peeraddress.h"
 #include "qmail-rspawn/rspawn.h"
 
+#define PEER_FIRST_SESSIONS 5
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
 #define PEER_TLS_FAILED_SECONDS 600 /* no TLS where it did not work and need not be */
@@ -47,6 +51,13 @@ struct job *peer_next_job(struct peer *p, const struct conn *c, bool used);
 bool peer_has_waiting(const struct peer *p);
 /* Connections for a while to come do without TLS where that is allowed. */
 void peer_tls_failed(struct peer *p);
+/* A message was accepted. */
+void peer_success(struct peer *p);
+/*
+ * A connection could not be had for the job, but there are others: true when it waits for one of them. `except`:
+ * one that does not count, or NULL.
+ */
+bool peer_wait_for_others(struct peer *p, const struct conn *except, struct job *j);
 /* How many recipients its sessions were seen to take at a time, with what this one knows; 0: not known. */
 size_t peer_rcpt_max(struct peer *p, size_t seen);
 const char *peer_text(const struct peer *p);

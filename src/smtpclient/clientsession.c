@@ -654,6 +654,9 @@ void session_tls_failed(struct session *s, const char *why)
 
 static void on_reply(struct session *s, int code)
 {
+	bool greeting_refused = s->stage == SESSION_GREETING && code >= 400 && code < 500;
+
+	s->busy = greeting_refused || (s->stage < SESSION_READY && code == 421);
 	switch (s->stage) {
 	case SESSION_GREETING:
 		if (code != 220) {

@@ -66,6 +66,7 @@ struct session {
 	struct str helo; /* our name; the caller's memory */
 	struct session_policy policy;
 	bool secure;        /* what is said now is said through TLS */
+	bool busy;          /* why the session ended: the server had no place for it now */
 	bool tls_failed;    /* why the session ended: without TLS it may do better */
 	unsigned mechanism; /* enum ehlo_auth in use */
 	unsigned auth_step;
