@@ -268,6 +268,7 @@ def queue_is_made(m):
 def root_can_queue_mail_while_the_system_is_down(m):
     before = len(m.inbox("ann"))
     m.stop()
+    assert wait(lambda: not processes("qmail-journal"))
     r = subprocess.run([HOME + "/bin/sendmail", "ann@lab.test"], input=b"Subject: later\n\nx\n", capture_output=True,
                        check=False)
     equal((r.returncode, r.stderr), (0, b""))
