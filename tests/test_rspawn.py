@@ -177,6 +177,18 @@ def test_no_place_for_more_sessions_is_no_failure(sink, reply):
     assert len(sink.messages) == 100 and sink.connections < 40
 
 
+def test_address_that_connections_come_from(sink):
+    seen = []
+    sink.on("mail", lambda a, s: seen.append(s.connection.getpeername()[0]))
+    with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", outgoingip="127.0.0.77\n::1") as r:
+        assert r.deliver() == [ACCEPTED]
+        r.control(outgoingip="192.0.2.77")
+        assert r.deliver() == [NO_CONNECTION]
+        r.control(outgoingip="nonsense")
+        assert r.deliver() == [NO_CONNECTION] and "control/outgoingip: line 1 is no IP address" in r.log_text()
+    assert seen == ["127.0.0.77"]
+
+
 def test_order_of_results_does_not_mix_contents(sink):
     with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", concurrencyperhost="2") as r:
         numbers = [r.request([f"r{i}@h.test"], content=b"%d\n" % i * (1 + i * 997 % 40000)) for i in range(80)]

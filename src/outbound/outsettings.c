@@ -1,5 +1,6 @@
 #include "outbound/outsettings.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -50,6 +51,39 @@ const struct relays *outsettings_relays(const struct outsettings *s, struct str 
 	return s->routes[low].bad ? NULL : &s->routes[low].relays;
 }
 
+static bool load_outgoing(struct outsettings *s, struct err *e)
+{
+	struct control_list list;
+	bool ok = control_list_load("outgoingip", &list, e);
+
+	for (size_t i = 0; ok && i < list.n; i++) {
+		struct peeraddress a;
+
+		ok = peeraddress_parse(list.items[i], &a) ||
+		     err_perm(e, "control/outgoingip: line %zu is no IP address", i + 1);
+		if (!ok)
+			break;
+		s->outgoing[a.v6] = a;
+		s->has_outgoing[a.v6] = true;
+	}
+	control_list_free(&list);
+	return ok;
+}
+
+bool outsettings_bind(const struct outsettings *s, int fd, bool v6)
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+	int on = 1;
+
+	if (!s->has_outgoing[v6])
+		return true;
+	len = peeraddress_sockaddr(&s->outgoing[v6], 0, &sa);
+	/* Else ports would run out at a fraction of the connections that one address can have. */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+	return bind(fd, (struct sockaddr *)&sa, len) == 0;
+}
+
 static bool load(struct outsettings *s, struct err *e)
 {
 	bool present;
@@ -68,6 +102,8 @@ static bool load(struct outsettings *s, struct err *e)
 		return err_perm(e, "no name for HELO: put this host's name into control/me");
 	if (str_has_control(buf_str(&s->helo)))
 		return err_perm(e, "control/helohost has control characters");
+	if (!load_outgoing(s, e))
+		return false;
 	parse_routes(s);
 	return tlshosts_load(&s->tls, e);
 }
@@ -98,7 +134,7 @@ void outsettings_free(struct outsettings *s)
 uint64_t outsettings_fingerprint(void)
 {
 	static const char *const files[] = {
-		"me", "helohost", "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost"
+		"me", "helohost", "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost", "outgoingip"
 	};
 
 	return control_fingerprint(files, sizeof files / sizeof *files);

@@ -40,6 +40,10 @@ static int open_connection(const struct outsettings *s, const struct peeraddress
 	if (fd == -1)
 		return -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!outsettings_bind(s, fd, a->v6)) {
+		close(fd);
+		return -1;
+	}
 	if (connect(fd, (void *)&sa, len) == 0)
 		return fd;
 	if (errno == EINPROGRESS && wait_for(fd, POLLOUT, clock_monotonic_ms() + (int64_t)s->timeout_connect * 1000) &&

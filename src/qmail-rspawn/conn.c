@@ -109,7 +109,9 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	c->connecting = c->writing = true;
 	c->deadline = clock_monotonic_ms() + (int64_t)c->settings->s.timeout_connect * 1000;
 	/* A connect that fails at once is reported through the event all the same: the socket has an error then. */
-	if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
+	if (!outsettings_bind(&c->settings->s, fd, sa->sa_family == AF_INET6))
+		event_active(c->writable, EV_TIMEOUT, 0);
+	else if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
 		event_active(c->writable, EV_TIMEOUT, 0);
 	else
 		event_add(c->writable, NULL);
