@@ -3,9 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "idn/idn.h"
-#include "mail/quote.h"
 #include "smtpclient/clientauth.h"
+#include "smtpclient/clientsession_internal.h"
 
 void session_init(struct session *s, const char *peer, struct str helo)
 {
@@ -55,71 +54,6 @@ static void report(struct session *s, struct transaction_record *r, char letter,
 	buf_free(&text);
 }
 
-/* The address with its domain in A-labels; as it is where that cannot be. */
-static void add_ascii(struct buf *b, struct str address)
-{
-	size_t at = str_rchr(address, '@'), before = b->n;
-
-	buf_add(b, str_head(address, at + 1));
-	if (at < address.n && idn_to_ascii(b, str_from(address, at + 1)))
-		return;
-	buf_truncate(b, before);
-	buf_add(b, address);
-}
-
-static void put_address(struct session *s, const char *before, struct str address)
-{
-	struct buf ascii = BUF_INIT(5000);
-
-	/* The one place where addresses reach the wire. */
-	assert(transaction_address_valid(address));
-	if (!s->ehlo.smtputf8 && idn_needed(address)) {
-		add_ascii(&ascii, address);
-		address = buf_str(&ascii);
-	}
-	buf_addz(&s->out, before);
-	quote_address(&s->out, address);
-	buf_addc(&s->out, '>');
-	buf_free(&ascii);
-}
-
-static bool has_utf8(const struct transaction *t)
-{
-	bool found = idn_needed(t->sender);
-
-	for (size_t i = 0; i < t->nrecipients; i++)
-		found |= idn_needed(t->recipients[i]);
-	return found;
-}
-
-static void put_mail(struct session *s, const struct transaction *t)
-{
-	put_address(s, "MAIL FROM:<", t->sender);
-	if (s->ehlo.size && t->wire_size) {
-		buf_addz(&s->out, " SIZE=");
-		buf_addu(&s->out, t->wire_size);
-	}
-	if (s->ehlo.eightbitmime && t->eightbit)
-		buf_addz(&s->out, " BODY=8BITMIME");
-	if (s->ehlo.smtputf8 && (t->smtputf8 || has_utf8(t)))
-		buf_addz(&s->out, " SMTPUTF8");
-	buf_addz(&s->out, "\r\n");
-}
-
-static void put_rcpt(struct session *s, const struct transaction *t, size_t i)
-{
-	put_address(s, "RCPT TO:<", t->recipients[i]);
-	buf_addz(&s->out, "\r\n");
-}
-
-/* The first recipient from i on that is asked for. */
-static size_t skip_unsendable(const struct transaction *t, size_t i)
-{
-	while (i < t->nrecipients && t->rcpt[i].letter == 'h')
-		i++;
-	return i;
-}
-
 /* The next recipient that the server said yes to, from i on. */
 static size_t skip_refused(const struct transaction *t, size_t i)
 {
@@ -136,10 +70,10 @@ static void put_next(struct session *s, struct transaction *t)
 		buf_addz(&s->out, "RSET\r\n");
 		break;
 	case TRANSACTION_MAIL:
-		put_mail(s, t);
+		session_put_mail(s, t);
 		break;
 	case TRANSACTION_RCPT:
-		put_rcpt(s, t, t->next_rcpt);
+		session_put_rcpt(s, t, t->next_rcpt);
 		break;
 	case TRANSACTION_DATA:
 		buf_addz(&s->out, "DATA\r\n");
@@ -153,49 +87,17 @@ static void put_envelope(struct session *s, struct transaction *t)
 {
 	if (t->stage == TRANSACTION_RESET)
 		buf_addz(&s->out, "RSET\r\n");
-	put_mail(s, t);
-	for (size_t i = t->next_rcpt; i < t->end; i = skip_unsendable(t, i + 1))
-		put_rcpt(s, t, i);
+	session_put_mail(s, t);
+	for (size_t i = t->next_rcpt; i < t->end; i = session_skip_unsendable(t, i + 1))
+		session_put_rcpt(s, t, i);
 	buf_addz(&s->out, "DATA\r\n");
-}
-
-/* Behind the last recipient that fits into one transaction. */
-static size_t end_of_envelope(const struct session *s, const struct transaction *t)
-{
-	uint64_t max = s->ehlo.rcpt_max;
-	size_t i = t->next_rcpt;
-
-	if (s->rcpt_max && (max == 0 || s->rcpt_max < max))
-		max = s->rcpt_max;
-	if (max == 0 || !t->may_split)
-		return t->nrecipients;
-	while (i < t->nrecipients && max-- > 0)
-		i = skip_unsendable(t, i + 1);
-	return i;
-}
-
-static bool local_part_needs_utf8(struct str address)
-{
-	return idn_needed(str_head(address, str_rchr(address, '@')));
-}
-
-/* A message that was given to us as one that needs SMTPUTF8: does it, when its domains have A-labels? */
-static bool needs_utf8(const struct session *s, const struct transaction *t)
-{
-	bool needed = local_part_needs_utf8(t->sender);
-
-	if (!t->smtputf8 || s->ehlo.smtputf8)
-		return false;
-	for (size_t i = 0; i < t->nrecipients; i++)
-		needed |= local_part_needs_utf8(t->recipients[i]);
-	return needed;
 }
 
 static void done(struct session *s);
 
 static void ask(struct session *s, struct transaction *t)
 {
-	if (needs_utf8(s, t)) {
+	if (session_needs_utf8(s, t)) {
 		report(s, &t->message, 'D', "Connected to ", " but it takes no internationalized addresses. (#5.6.7)\n",
 		       false);
 		done(s);
@@ -203,8 +105,8 @@ static void ask(struct session *s, struct transaction *t)
 	}
 	t->asked = true;
 	t->stage = s->must_reset ? TRANSACTION_RESET : TRANSACTION_MAIL;
-	t->next_rcpt = skip_unsendable(t, 0);
-	t->end = end_of_envelope(s, t);
+	t->next_rcpt = session_skip_unsendable(t, 0);
+	t->end = session_end_of_envelope(s, t);
 	s->must_reset = false;
 	if (s->ehlo.pipelining)
 		put_envelope(s, t);
@@ -421,7 +323,7 @@ static void on_rcpt(struct session *s, struct transaction *t, int code)
 			report(s, r, code >= 500 ? 'h' : 's', "", " does not like recipient.\n", true);
 		}
 	}
-	t->next_rcpt = skip_unsendable(t, t->next_rcpt + 1);
+	t->next_rcpt = session_skip_unsendable(t, t->next_rcpt + 1);
 	if (t->next_rcpt == t->end)
 		t->stage = TRANSACTION_DATA;
 	if (s->ehlo.pipelining)

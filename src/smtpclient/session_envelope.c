@@ -1,0 +1,103 @@
+/* session_envelope: MAIL and RCPT as this server understands them. */
+#include <assert.h>
+
+#include "idn/idn.h"
+#include "mail/quote.h"
+#include "smtpclient/clientsession_internal.h"
+
+/* The first recipient from i on that is asked for. */
+size_t session_skip_unsendable(const struct transaction *t, size_t i)
+{
+	while (i < t->nrecipients && t->rcpt[i].letter == 'h')
+		i++;
+	return i;
+}
+
+/* The address with its domain in A-labels; as it is where that cannot be. */
+static void add_ascii(struct buf *b, struct str address)
+{
+	size_t at = str_rchr(address, '@'), before = b->n;
+
+	buf_add(b, str_head(address, at + 1));
+	if (at < address.n && idn_to_ascii(b, str_from(address, at + 1)))
+		return;
+	buf_truncate(b, before);
+	buf_add(b, address);
+}
+
+static void put_address(struct session *s, const char *before, struct str address)
+{
+	struct buf ascii = BUF_INIT(5000);
+
+	/* The one place where addresses reach the wire. */
+	assert(transaction_address_valid(address));
+	if (!s->ehlo.smtputf8 && idn_needed(address)) {
+		add_ascii(&ascii, address);
+		address = buf_str(&ascii);
+	}
+	buf_addz(&s->out, before);
+	quote_address(&s->out, address);
+	buf_addc(&s->out, '>');
+	buf_free(&ascii);
+}
+
+static bool has_utf8(const struct transaction *t)
+{
+	bool found = idn_needed(t->sender);
+
+	for (size_t i = 0; i < t->nrecipients; i++)
+		found |= idn_needed(t->recipients[i]);
+	return found;
+}
+
+void session_put_mail(struct session *s, const struct transaction *t)
+{
+	put_address(s, "MAIL FROM:<", t->sender);
+	if (s->ehlo.size && t->wire_size) {
+		buf_addz(&s->out, " SIZE=");
+		buf_addu(&s->out, t->wire_size);
+	}
+	if (s->ehlo.eightbitmime && t->eightbit)
+		buf_addz(&s->out, " BODY=8BITMIME");
+	if (s->ehlo.smtputf8 && (t->smtputf8 || has_utf8(t)))
+		buf_addz(&s->out, " SMTPUTF8");
+	buf_addz(&s->out, "\r\n");
+}
+
+void session_put_rcpt(struct session *s, const struct transaction *t, size_t i)
+{
+	put_address(s, "RCPT TO:<", t->recipients[i]);
+	buf_addz(&s->out, "\r\n");
+}
+
+/* Behind the last recipient that fits into one transaction. */
+size_t session_end_of_envelope(const struct session *s, const struct transaction *t)
+{
+	uint64_t max = s->ehlo.rcpt_max;
+	size_t i = t->next_rcpt;
+
+	if (s->rcpt_max && (max == 0 || s->rcpt_max < max))
+		max = s->rcpt_max;
+	if (max == 0 || !t->may_split)
+		return t->nrecipients;
+	while (i < t->nrecipients && max-- > 0)
+		i = session_skip_unsendable(t, i + 1);
+	return i;
+}
+
+static bool local_part_needs_utf8(struct str address)
+{
+	return idn_needed(str_head(address, str_rchr(address, '@')));
+}
+
+/* A message that was given to us as one that needs SMTPUTF8: does it, when its domains have A-labels? */
+bool session_needs_utf8(const struct session *s, const struct transaction *t)
+{
+	bool needed = local_part_needs_utf8(t->sender);
+
+	if (!t->smtputf8 || s->ehlo.smtputf8)
+		return false;
+	for (size_t i = 0; i < t->nrecipients; i++)
+		needed |= local_part_needs_utf8(t->recipients[i]);
+	return needed;
+}
