@@ -105,7 +105,7 @@ static bool serve_ourselves(struct submit *s, struct err *e)
 	pid_t pid;
 
 	if ((e->sys != ENOENT && e->sys != ECONNREFUSED) || fstatat(home_dir(), "queue", &st, 0) == -1 ||
-	    (getuid() != 0 && getuid() != st.st_uid))
+	    !S_ISDIR(st.st_mode) || (getuid() != 0 && getuid() != st.st_uid))
 		return false;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
 		return err_sys(e, errno, "unable to make a socket pair");

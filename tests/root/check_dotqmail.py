@@ -443,7 +443,8 @@ def program_process_state(m):
     equal(m.read("ann", "ids"), b"2001\n2001\n2001\n")
     status = m.read("ann", "status").decode()
     equal(re.search(r"SigBlk:\t(\w+)", status).group(1), "0" * 16)
-    equal(re.search(r"SigIgn:\t(\w+)", status).group(1), "0" * 16)
+    # 32 and 33 belong to the C library; what our own caller did with them cannot be undone.
+    equal(int(re.search(r"SigIgn:\t(\w+)", status).group(1), 16) & ~(3 << 31), 0)
 
 
 @check
