@@ -226,31 +226,36 @@ static bool read_defaultdelivery(struct buf *b, struct err *e)
 	return ok || err_sys(e, saved, "unable to read %s/control/defaultdelivery", home_path());
 }
 
-int quill_up(int argc, char **argv)
+static int start_and_watch(struct up *u)
 {
-	struct up u = { .defaultdelivery = BUF_INIT(65536), .line = BUF_INIT(LINES_MAX) };
-	sigset_t set;
+	static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGCHLD };
 	struct err e;
+	sigset_t set;
 
-	if (!quill_choose_home(argc, argv))
-		return 111;
-	if (!quill_controls_readable(&e) || !read_defaultdelivery(&u.defaultdelivery, &e))
+	if (!quill_controls_readable(&e) || !read_defaultdelivery(&u->defaultdelivery, &e))
 		return quill_fail(err_exit_code(&e), "%s", e.text);
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGALRM);
-	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+		sigaddset(&set, caught[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	u.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (u.signals == -1 || io_pipe(u.log) == -1 || io_set_nonblocking(u.log[0], true) == -1) {
+	u->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (u->signals == -1 || io_pipe(u->log) == -1 || io_set_nonblocking(u->log[0], true) == -1) {
 		err_sys(&e, errno, "unable to make a pipe");
 		return quill_fail(111, "%s", e.text);
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	u.start = run(&u, "qmail-start", buf_cstr(&u.defaultdelivery));
-	if (u.start == -1)
+	u->start = run(u, "qmail-start", buf_cstr(&u->defaultdelivery));
+	if (u->start == -1)
 		return quill_fail(111, "unable to fork: %s", errno_text(errno));
-	return loop(&u);
+	return loop(u);
+}
+
+int quill_up(int argc, char **argv)
+{
+	struct up u = { .defaultdelivery = BUF_INIT(65536), .line = BUF_INIT(LINES_MAX) };
+	int code = quill_choose_home(argc, argv) ? start_and_watch(&u) : 111;
+
+	buf_free(&u.defaultdelivery);
+	buf_free(&u.line);
+	return code;
 }
