@@ -48,6 +48,9 @@ class Fault:
             self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(10)
+        except subprocess.TimeoutExpired:  # it can miss the end of a thread; the kernel detaches for it
+            self.process.kill()
+            self.process.wait(10)
         finally:
             self.process.stderr.close()
 
