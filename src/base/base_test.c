@@ -100,8 +100,8 @@ static void hashes_depend_on_the_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(views_split_and_compare),   cmocka_unit_test(a_buffer_keeps_its_limit),
-		cmocka_unit_test(checksums_match_the_rfc),   cmocka_unit_test(dates_are_right_at_the_edges),
+		cmocka_unit_test(views_split_and_compare),  cmocka_unit_test(a_buffer_keeps_its_limit),
+		cmocka_unit_test(checksums_match_the_rfc),  cmocka_unit_test(dates_are_right_at_the_edges),
 		cmocka_unit_test(hashes_depend_on_the_key),
 	};
 

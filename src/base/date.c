@@ -1,7 +1,8 @@
 #include "base/date.h"
 
-static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char months[12][4] = {
+	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
+};
 static const char weekdays[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 
 /*
@@ -51,16 +52,16 @@ void date_add_822(struct buf *b, int64_t t)
 {
 	struct date d = date_of(t);
 
-	buf_addf(b, "%d %s %lld %02d:%02d:%02d -0000", d.day, months[d.month - 1], (long long)d.year, d.hour,
-	         d.minute, d.second);
+	buf_addf(b, "%d %s %lld %02d:%02d:%02d -0000", d.day, months[d.month - 1], (long long)d.year, d.hour, d.minute,
+		 d.second);
 }
 
 void date_add_mbox(struct buf *b, int64_t t)
 {
 	struct date d = date_of(t);
 
-	buf_addf(b, "%s %s %02d %02d:%02d:%02d %lld", weekdays[d.weekday], months[d.month - 1], d.day, d.hour,
-	         d.minute, d.second, (long long)d.year);
+	buf_addf(b, "%s %s %02d %02d:%02d:%02d %lld", weekdays[d.weekday], months[d.month - 1], d.day, d.hour, d.minute,
+		 d.second, (long long)d.year);
 }
 
 void date_add_compact(struct buf *b, int64_t t)

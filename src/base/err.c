@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0)))
-static void fill(struct err *e, enum err_kind kind, int errnum, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void fill(struct err *e, enum err_kind kind, int errnum, const char *fmt,
+						       va_list ap)
 {
 	char text[sizeof e->text];
 
@@ -119,32 +119,10 @@ const char *errno_text(int errnum)
 bool errno_temporary(int errnum)
 {
 	static const int temporary[] = {
-		EINTR,
-		ENOMEM,
-		ETXTBSY,
-		EIO,
-		ETIMEDOUT,
-		EAGAIN,
-		EDEADLK,
-		EBUSY,
-		ENFILE,
-		EMFILE,
-		EFBIG,
-		ENOSPC,
-		ENETDOWN,
-		ENETUNREACH,
-		ENETRESET,
-		ECONNABORTED,
-		ECONNRESET,
-		ENOBUFS,
-		ETOOMANYREFS,
-		ECONNREFUSED,
-		EHOSTDOWN,
-		EHOSTUNREACH,
-		EUSERS,
-		EDQUOT,
-		ESTALE,
-		ENOLCK,
+		EINTR,        ENOMEM,       ETXTBSY,    EIO,     ETIMEDOUT,    EAGAIN,       EDEADLK,
+		EBUSY,        ENFILE,       EMFILE,     EFBIG,   ENOSPC,       ENETDOWN,     ENETUNREACH,
+		ENETRESET,    ECONNABORTED, ECONNRESET, ENOBUFS, ETOOMANYREFS, ECONNREFUSED, EHOSTDOWN,
+		EHOSTUNREACH, EUSERS,       EDQUOT,     ESTALE,  ENOLCK,
 	};
 
 	for (size_t i = 0; i < sizeof temporary / sizeof *temporary; i++)

@@ -26,7 +26,7 @@ static inline void sip_round(struct sip *s)
 uint64_t hash_str(struct hash_key key, struct str in)
 {
 	struct sip s = { key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du, key.k0 ^ 0x6c7967656e657261u,
-		         key.k1 ^ 0x7465646279746573u };
+			 key.k1 ^ 0x7465646279746573u };
 	uint64_t last = (uint64_t)in.n << 56;
 	size_t i;
 

@@ -14,7 +14,7 @@ enum controls_kind {
 	CONTROLS_LINE_OR_ME, /* a line; without the file control/me applies, then `fallback` */
 	CONTROLS_NUMBER,
 	CONTROLS_LIST,
-	CONTROLS_MAP,     /* a list of "key:value" */
+	CONTROLS_MAP,      /* a list of "key:value" */
 	CONTROLS_DATABASE, /* made by a program of ours; never read as text */
 	CONTROLS_PRESENT   /* a directory, or what is not for showing: only said to be there */
 };

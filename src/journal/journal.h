@@ -123,7 +123,7 @@ struct journal_envelope {
 	bool has_body;
 	bool failed;        /* has notes */
 	struct str content; /* the whole content, unless has_body */
-	uint32_t body_crc; /* of the body file, as it was accepted */
+	uint32_t body_crc;  /* of the body file, as it was accepted */
 	struct buf storage; /* what the strings look into; free with buf_free */
 };
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "listener/inetaddr.h"
 #include "listener/clientname.h"
+#include "listener/inetaddr.h"
 
 static void reversed(const char *address, const char *want)
 {
@@ -25,8 +25,7 @@ static void addresses_are_asked_for_backwards(void **state)
 {
 	(void)state;
 	reversed("192.0.2.15:25", "15.2.0.192.in-addr.arpa");
-	reversed("[2001:db8::567:89ab]:25",
-	         "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
+	reversed("[2001:db8::567:89ab]:25", "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
 }
 
 static void loopback_needs_no_dns(void **state)

@@ -58,7 +58,7 @@ static void print_message(struct journal *j, const struct journal_envelope *env)
 	buf_addf(&line, ", %llu bytes, from <", (unsigned long long)env->size);
 	add_clean(&line, env->sender);
 	buf_addf(&line, ">, %lu of %lu recipients done%s\n", (unsigned long)done, (unsigned long)env->nrecipients,
-	         env->failed ? ", some failed" : "");
+		 env->failed ? ", some failed" : "");
 	for (uint32_t i = 0; i < env->nrecipients; i++) {
 		struct str address = wire_get_str(&r, SIZE_MAX);
 

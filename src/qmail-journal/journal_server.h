@@ -25,16 +25,16 @@ struct server {
 	struct journal *journal;
 	struct accounts accounts;
 	int client_listener, manager_listener;
-	struct client *clients;       /* all, linked */
+	struct client *clients; /* all, linked */
 	size_t nclients;
-	struct event *listening;      /* for clients */
-	struct event *listen_again;   /* after a pause, because descriptors had run out */
-	int64_t complained;           /* monotonic ms: when the log last heard that clients were turned away */
-	struct client *waiting;       /* staged, to be answered after the commit */
+	struct event *listening;    /* for clients */
+	struct event *listen_again; /* after a pause, because descriptors had run out */
+	int64_t complained;         /* monotonic ms: when the log last heard that clients were turned away */
+	struct client *waiting;     /* staged, to be answered after the commit */
 	struct client *last_waiting;
 	struct manager *managers;
-	struct manager *scheduler;    /* the one that said MANAGE, or NULL */
-	struct event *sync_timer;     /* results are synced at most a second later */
+	struct manager *scheduler; /* the one that said MANAGE, or NULL */
+	struct event *sync_timer;  /* results are synced at most a second later */
 	struct event *maintain_timer;
 	bool sync_due, maintenance_due; /* at the end of the turn */
 	bool stopping;

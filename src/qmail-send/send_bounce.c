@@ -27,12 +27,12 @@ struct bounce {
 	struct bounce *next;
 	struct sender *s;
 	uint64_t id;
-	int content;        /* of the original message; -1 */
-	struct buf notes;   /* paragraphs */
+	int content;      /* of the original message; -1 */
+	struct buf notes; /* paragraphs */
 	bool have_content, have_notes;
 	pid_t child;
-	int pipe;           /* the child tells the bounce's qp through it */
-	bool settled;       /* it is in the queue, and its message has ended */
+	int pipe;     /* the child tells the bounce's qp through it */
+	bool settled; /* it is in the queue, and its message has ended */
 	struct event *done;
 };
 
@@ -148,11 +148,10 @@ static void add_paragraphs(struct buf *out, const struct bounce *b, const struct
 
 /* ---- composing ------------------------------------------------------------------------- */
 
-#define SINGLE_GREETING \
+#define SINGLE_GREETING                                                                  \
 	"I'm afraid I wasn't able to deliver your message to the following addresses.\n" \
 	"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
-#define DOUBLE_GREETING \
-	"I tried to deliver a bounce message to this address, but the bounce bounced!\n\n"
+#define DOUBLE_GREETING "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n"
 
 /* Everything before the original message. */
 static void compose_head(struct buf *out, const struct bounce *b, const struct envelope *env, struct str to)
@@ -175,7 +174,7 @@ static void compose_head(struct buf *out, const struct bounce *b, const struct e
 	buf_addz(out, is_double ? DOUBLE_GREETING : SINGLE_GREETING);
 	add_paragraphs(out, b, env);
 	buf_addz(out, is_double ? "--- Below this line is the original bounce.\n\n"
-	                        : "--- Below this line is a copy of the message.\n\n");
+				: "--- Below this line is a copy of the message.\n\n");
 	buf_addz(out, "Return-Path: <");
 	if (!is_double)
 		quote_address(out, route_bounce_address(sender));

@@ -30,9 +30,9 @@ struct running {
 	uint32_t reported;
 	uint32_t nopen;
 	bool *answered;
-	uint32_t *recipients;  /* indexes into the envelope */
-	uint32_t *open;        /* those to be tried again */
-	uint32_t total;        /* recipients of the message */
+	uint32_t *recipients; /* indexes into the envelope */
+	uint32_t *open;       /* those to be tried again */
+	uint32_t total;       /* recipients of the message */
 };
 
 #define BUCKETS 4096
@@ -122,7 +122,8 @@ static void lost(struct spawner *sp)
 			for (uint32_t i = 0, left = n - run->reported; left; i++)
 				if (!run->answered[i]) {
 					left--;
-					report(sp, run, i, 'Z', STR("Lost connection to the delivery agent. (#4.3.0)\n"));
+					report(sp, run, i, 'Z',
+					       STR("Lost connection to the delivery agent. (#4.3.0)\n"));
 				}
 		}
 }
@@ -201,10 +202,9 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 	size_t ends[SCHED_BATCH_MAX];
 	static struct delivery_request q;
 
-	q = (struct delivery_request){ .id = run->id,
-		                       .message = run->job->msg->id,
-		                       .size = env->size,
-		                       .nrecipients = run->nrecipients };
+	q = (struct delivery_request){
+		.id = run->id, .message = run->job->msg->id, .size = env->size, .nrecipients = run->nrecipients
+	};
 	if (env->flags & MESSAGE_8BIT)
 		q.flags |= DELIVERY_8BIT;
 	if (env->flags & MESSAGE_SMTPUTF8)

@@ -136,7 +136,7 @@ void journal_link_retry(struct sender *s)
 /* ---- requests -------------------------------------------------------------------- */
 
 void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpose, struct job *job, bool envelope,
-                          bool content)
+			  bool content)
 {
 	struct journal_link *l = s->journal;
 	struct pending_open *p = mem_zero(1, sizeof *p);

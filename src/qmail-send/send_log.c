@@ -57,7 +57,7 @@ void log_new_message(const struct msg *m)
 	const struct envelope *env = m->envelope;
 
 	buf_addf(&out, "new msg %llu\ninfo msg %llu: bytes %llu from <", (unsigned long long)m->id,
-	         (unsigned long long)m->id, (unsigned long long)env->size);
+		 (unsigned long long)m->id, (unsigned long long)env->size);
 	add_word(envelope_sender(env));
 	buf_addf(&out, "> qp %lu uid %lu", (unsigned long)env->pid, (unsigned long)env->uid);
 	end_line();
@@ -66,27 +66,26 @@ void log_new_message(const struct msg *m)
 void log_starting(uint64_t delivery, uint64_t message, int channel, struct str recipient)
 {
 	buf_addf(&out, "starting delivery %llu: msg %llu to %s ", (unsigned long long)delivery,
-	         (unsigned long long)message, channel == SCHED_LOCAL ? "local" : "remote");
+		 (unsigned long long)message, channel == SCHED_LOCAL ? "local" : "remote");
 	add_word(recipient);
 	end_line();
 }
 
 void log_status(const struct sender *s)
 {
-	buf_addf(&out, "status: local %lu/%lu remote %lu/%lu%s",
-	         (unsigned long)deliveries_running_in(s, SCHED_LOCAL),
-	         (unsigned long)s->config.concurrency[SCHED_LOCAL],
-	         (unsigned long)deliveries_running_in(s, SCHED_REMOTE),
-	         (unsigned long)s->config.concurrency[SCHED_REMOTE], s->exiting ? " exitasap" : "");
+	buf_addf(&out, "status: local %lu/%lu remote %lu/%lu%s", (unsigned long)deliveries_running_in(s, SCHED_LOCAL),
+		 (unsigned long)s->config.concurrency[SCHED_LOCAL],
+		 (unsigned long)deliveries_running_in(s, SCHED_REMOTE),
+		 (unsigned long)s->config.concurrency[SCHED_REMOTE], s->exiting ? " exitasap" : "");
 	end_line();
 }
 
 void log_report(uint64_t delivery, char letter, struct str text)
 {
 	buf_addf(&out, "delivery %llu: %s: ", (unsigned long long)delivery,
-	         letter == 'K'   ? "success"
-	         : letter == 'D' ? "failure"
-	                         : "deferral");
+		 letter == 'K'   ? "success"
+		 : letter == 'D' ? "failure"
+				 : "deferral");
 	add_word(text);
 	end_line();
 }

@@ -151,7 +151,7 @@ static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list
 			bytes += list[i].length + 16;
 			i++;
 		} while (i < n && !one_by_one && k < SCHED_BATCH_MAX && bytes < JOB_BYTES_MAX &&
-		         str_eq(list[i].key, list[first].key));
+			 str_eq(list[i].key, list[first].key));
 		sched_add_job(s->sched, m, SCHED_REMOTE, list[first].key, batch, k);
 	}
 }
@@ -229,7 +229,8 @@ static void make_jobs(struct sender *s, struct msg *m)
 		channel = r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE;
 		destination_key(&key, channel, buf_str(&address));
 		if (channel == SCHED_LOCAL)
-			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->prefix = keep_prefix(s, r.prefix);
+			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->prefix =
+			    keep_prefix(s, r.prefix);
 		else
 			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n }, i, (uint32_t)address.n };
 	}

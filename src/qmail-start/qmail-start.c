@@ -60,7 +60,8 @@ static bool start_logger(struct start *s, char **argv, struct err *e)
 static _Noreturn void become_send(const struct start *s, int link)
 {
 	const char *path = home_program("qmail-send");
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = fcntl(s->log, F_DUPFD, 20), high = fcntl(link, F_DUPFD, 20);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = fcntl(s->log, F_DUPFD, 20),
+	    high = fcntl(link, F_DUPFD, 20);
 	struct err e;
 
 	dup2(log, 0);
@@ -70,8 +71,7 @@ static _Noreturn void become_send(const struct start *s, int link)
 	close(3);
 	close(4);
 	close_range(STARTLINK_FD + 1, ~0u, 0);
-	if (s->accounts.separated &&
-	    !accounts_become(s->accounts.uid[ACCOUNT_SEND], s->accounts.gid_qmail, &e))
+	if (s->accounts.separated && !accounts_become(s->accounts.uid[ACCOUNT_SEND], s->accounts.gid_qmail, &e))
 		_exit(111);
 	execl(path, "qmail-send", (char *)NULL);
 	fprintf(stderr, "qmail-start: fatal: unable to run %s: %s\n", path, errno_text(errno));

@@ -32,7 +32,7 @@ static bool receive(int fd, struct buf *b, struct err *e)
 	if (n > 0)
 		return true;
 	return n == 0 ? err_temp(e, "qmail-journal closed the connection (only root and the queue's owner may ask)")
-	              : err_sys(e, errno, "unable to read from qmail-journal");
+		      : err_sys(e, errno, "unable to read from qmail-journal");
 }
 
 bool queuequery_figures(struct queue_figures *f, struct err *e)
@@ -63,7 +63,7 @@ bool queuequery_figures(struct queue_figures *f, struct err *e)
 }
 
 bool queuequery_list(void (*each)(void *ctx, const struct message_packet *m, struct wire_reader *r), void *ctx,
-                     struct err *e)
+		     struct err *e)
 {
 	struct buf b = BUF_INIT(QUEUE_PACKET_MAX);
 	bool ok = true, ready = false;

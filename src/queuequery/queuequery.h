@@ -11,12 +11,12 @@
 #include "wire/queueproto.h"
 
 struct queue_figures {
-	uint64_t messages;  /* live */
-	uint64_t bytes;     /* of their records */
+	uint64_t messages; /* live */
+	uint64_t bytes;    /* of their records */
 	uint64_t segments;
-	uint64_t accepted;  /* since the journal started */
+	uint64_t accepted; /* since the journal started */
 	uint64_t damaged;
-	bool refusing;      /* no room for new messages */
+	bool refusing; /* no room for new messages */
 };
 
 bool queuequery_figures(struct queue_figures *f, struct err *e);
@@ -27,6 +27,6 @@ bool queuequery_figures(struct queue_figures *f, struct err *e);
  * recipient, to be read with queue_get_recipient.
  */
 bool queuequery_list(void (*each)(void *ctx, const struct message_packet *m, struct wire_reader *r), void *ctx,
-                     struct err *e);
+		     struct err *e);
 
 #endif

@@ -118,7 +118,7 @@ static bool make_tree(void)
 static void give_alias_its_home(void)
 {
 	static const char *const paths[] = { "alias", "alias/Maildir", "alias/Maildir/tmp", "alias/Maildir/new",
-		                             "alias/Maildir/cur" };
+					     "alias/Maildir/cur" };
 	struct accounts a;
 	struct err e;
 

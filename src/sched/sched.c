@@ -349,7 +349,7 @@ void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due)
 }
 
 struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
-                          uint32_t n)
+			  uint32_t n)
 {
 	struct job *j = new_job(m);
 

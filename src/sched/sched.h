@@ -33,17 +33,17 @@ enum job_state {
 
 struct job {
 	struct msg *msg;
-	struct sched_dest *dest;  /* NULL: the message's envelope is not loaded and its jobs are unknown */
+	struct sched_dest *dest; /* NULL: the message's envelope is not loaded and its jobs are unknown */
 	struct job *next_of_msg, *prev_of_msg;
 	struct job *next_ready;
-	const char *prefix;       /* the caller's; NULL at first */
+	const char *prefix; /* the caller's; NULL at first */
 	int64_t due;
-	size_t heap_at;           /* while waiting */
+	size_t heap_at; /* while waiting */
 	uint32_t nrecipients;
-	uint32_t *recipients;     /* indexes into the envelope; owned; points to `one` when there is just one */
+	uint32_t *recipients; /* indexes into the envelope; owned; points to `one` when there is just one */
 	uint32_t one;
-	uint8_t state;            /* enum job_state */
-	bool dying;               /* its message is older than the lifetime: this is the last attempt */
+	uint8_t state; /* enum job_state */
+	bool dying;    /* its message is older than the lifetime: this is the last attempt */
 };
 
 struct msg {
@@ -51,9 +51,9 @@ struct msg {
 	int64_t birth;
 	struct job *jobs;
 	uint32_t njobs;
-	bool failed;     /* has a failed recipient: a bounce is due at the end */
-	bool announced;  /* "new msg" is in the log */
-	void *envelope;  /* the caller's; NULL when not loaded */
+	bool failed;    /* has a failed recipient: a bounce is due at the end */
+	bool announced; /* "new msg" is in the log */
+	void *envelope; /* the caller's; NULL when not loaded */
 };
 
 struct sched_options {
@@ -84,7 +84,7 @@ void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due);
  * key names the destination within its channel.
  */
 struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
-                          uint32_t n);
+			  uint32_t n);
 
 /*
  * The next thing to do at `now`, or NULL. The job is running from now on and

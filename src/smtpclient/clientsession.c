@@ -507,12 +507,10 @@ static void on_ehlo(struct session *s)
 {
 	/* Whatever was offered without TLS is forgotten. */
 	s->ehlo = ehlo_parse(buf_str(&s->reply.text));
-	if (s->secure || s->policy.tls == SESSION_TLS_NEVER) {
-		authenticate(s);
-	} else if (s->ehlo.starttls) {
+	if (!s->secure && s->policy.tls != SESSION_TLS_NEVER && s->ehlo.starttls) {
 		s->stage = SESSION_STARTTLS;
 		buf_addz(&s->out, "STARTTLS\r\n");
-	} else if (s->policy.tls == SESSION_TLS_MUST) {
+	} else if (!s->secure && s->policy.tls == SESSION_TLS_MUST) {
 		no_tls(s, false);
 	} else {
 		authenticate(s);

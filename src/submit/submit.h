@@ -28,23 +28,23 @@
 #define SUBMIT_ADDRESS_MAX 1002 /* longer addresses: status 11 */
 
 struct submit {
-	int fd;               /* to qmail-journal, kept over messages; -1 */
-	struct buf out;       /* frames not yet sent */
-	pid_t pid;            /* of the $QMAILQUEUE program, 0 without */
+	int fd;         /* to qmail-journal, kept over messages; -1 */
+	struct buf out; /* frames not yet sent */
+	pid_t pid;      /* of the $QMAILQUEUE program, 0 without */
 	int message_fd, envelope_fd, error_fd;
 	struct buf envelope;
-	int status;           /* first failure as a qmail-queue exit code, 0 */
-	bool active;          /* between begin and commit or cancel */
+	int status;  /* first failure as a qmail-queue exit code, 0 */
+	bool active; /* between begin and commit or cancel */
 	bool sender_given;
 };
 
 #define SUBMIT_INIT ((struct submit){ .fd = -1, .message_fd = -1, .envelope_fd = -1, .error_fd = -1 })
 
 struct submit_result {
-	int status;      /* qmail-queue exit code (contract §5.3); 0 accepted */
-	char letter;     /* K accepted, D refused for good, Z try again */
-	char text[256];  /* "qq timeout (#4.3.0)": contract §6.2, without the letter */
-	pid_t qp;        /* the number to show as qp */
+	int status;       /* qmail-queue exit code (contract §5.3); 0 accepted */
+	char letter;      /* K accepted, D refused for good, Z try again */
+	char text[256];   /* "qq timeout (#4.3.0)": contract §6.2, without the letter */
+	pid_t qp;         /* the number to show as qp */
 	uint64_t message; /* the message number, where known; else 0 */
 };
 

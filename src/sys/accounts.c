@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 static const char *const names[ACCOUNT_COUNT] = {
-	[ACCOUNT_ALIAS] = "alias",   [ACCOUNT_DAEMON] = "qmaild", [ACCOUNT_LOG] = "qmaill",
-	[ACCOUNT_PASSWD] = "qmailp", [ACCOUNT_QUEUE] = "qmailq",  [ACCOUNT_REMOTE] = "qmailr",
+	[ACCOUNT_ALIAS] = "alias",   [ACCOUNT_DAEMON] = "qmaild",  [ACCOUNT_LOG] = "qmaill",
+	[ACCOUNT_PASSWD] = "qmailp", [ACCOUNT_QUEUE] = "qmailq",   [ACCOUNT_REMOTE] = "qmailr",
 	[ACCOUNT_SEND] = "qmails",   [ACCOUNT_RESOLVE] = "qmailn",
 };
 

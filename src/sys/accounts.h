@@ -26,7 +26,7 @@ enum account {
 };
 
 struct accounts {
-	bool separated;          /* one user per process (root with accounts) */
+	bool separated; /* one user per process (root with accounts) */
 	uid_t uid[ACCOUNT_COUNT];
 	gid_t gid_qmail, gid_nofiles;
 };

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 /* Repeats a system call while signals interrupt it. */
-#define RETRY(expr)                                       \
-	({                                                \
-		__typeof__(expr) r_;                      \
-		do                                        \
-			r_ = (expr);                      \
-		while (r_ == -1 && errno == EINTR);       \
-		r_;                                       \
+#define RETRY(expr)                                 \
+	({                                          \
+		__typeof__(expr) r_;                \
+		do                                  \
+			r_ = (expr);                \
+		while (r_ == -1 && errno == EINTR); \
+		r_;                                 \
 	})
 
 int file_open_dir(int dirfd, const char *path)

@@ -8,18 +8,18 @@
 #define WIRE_ATTRIBUTE_H
 
 enum message_attribute {
-	ATTR_CLIENT_IP = 1,    /* text form of the client's address */
-	ATTR_CLIENT_NAME = 2,  /* its verified name */
+	ATTR_CLIENT_IP = 1,   /* text form of the client's address */
+	ATTR_CLIENT_NAME = 2, /* its verified name */
 	ATTR_HELO = 3,
-	ATTR_PROTOCOL = 4,     /* "SMTP", "QMTP", "local" … */
+	ATTR_PROTOCOL = 4, /* "SMTP", "QMTP", "local" … */
 	ATTR_AUTH_USER = 5,
-	ATTR_TLS = 6,          /* version and cipher */
-	ATTR_BODY_8BIT = 7,    /* value empty: BODY=8BITMIME was declared */
-	ATTR_SMTPUTF8 = 8,     /* value empty */
-	ATTR_DSN_RET = 9,      /* FULL or HDRS */
+	ATTR_TLS = 6,       /* version and cipher */
+	ATTR_BODY_8BIT = 7, /* value empty: BODY=8BITMIME was declared */
+	ATTR_SMTPUTF8 = 8,  /* value empty */
+	ATTR_DSN_RET = 9,   /* FULL or HDRS */
 	ATTR_DSN_ENVID = 10,
 	ATTR_REQUIRETLS = 11,
-	ATTR_TRACE = 12,       /* trace id */
+	ATTR_TRACE = 12, /* trace id */
 };
 
 enum recipient_attribute {

@@ -18,9 +18,9 @@
 
 #include "wire/wire.h"
 
-#define DELIVERY_ADDRESS_MAX 1003    /* longest envelope address */
-#define DELIVERY_RECIPIENTS_MAX 100  /* in one request */
-#define DELIVERY_REPORT_MAX 10000    /* longest report text kept */
+#define DELIVERY_ADDRESS_MAX 1003   /* longest envelope address */
+#define DELIVERY_RECIPIENTS_MAX 100 /* in one request */
+#define DELIVERY_REPORT_MAX 10000   /* longest report text kept */
 
 struct delivery_request {
 	uint32_t id;          /* chosen by qmail-send; names the delivery in results */

@@ -24,8 +24,8 @@
 
 #include "wire/wire.h"
 
-#define FRAME_MAX 65536          /* payload of one frame */
-#define FRAME_HEADER 5           /* u32 length, u8 type */
+#define FRAME_MAX 65536 /* payload of one frame */
+#define FRAME_HEADER 5  /* u32 length, u8 type */
 #define QUEUE_PACKET_MAX 131072
 #define QUEUE_ADDRESS_MAX 1002
 
@@ -92,20 +92,20 @@ enum queue_packet {
 #define OPEN_ENVELOPE 1u
 #define OPEN_CONTENT 2u
 
-#define MESSAGE_MORE 1u     /* another packet of this message follows */
+#define MESSAGE_MORE 1u /* another packet of this message follows */
 #define MESSAGE_8BIT 2u
 #define MESSAGE_SMTPUTF8 4u
-#define MESSAGE_FAILED 8u   /* at least one recipient has failed for good */
+#define MESSAGE_FAILED 8u /* at least one recipient has failed for good */
 
 /* One MESSAGE packet without its recipients, which follow in the reader. */
 struct message_packet {
 	uint64_t id, birth, size;
 	uint32_t uid, pid;
-	uint32_t total;  /* recipients of the message */
+	uint32_t total; /* recipients of the message */
 	uint8_t flags;
 	struct str sender;
-	uint32_t first;  /* index of the first recipient in this packet */
-	uint32_t count;  /* recipients in this packet */
+	uint32_t first; /* index of the first recipient in this packet */
+	uint32_t count; /* recipients in this packet */
 };
 
 /* Everything up to the recipients; the caller adds `count` times queue_put_recipient. */
