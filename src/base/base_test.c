@@ -51,6 +51,8 @@ static void a_buffer_keeps_its_limit(void **state)
 	buf_addf(&b, "%s-%d", "ab", 5);
 	buf_consume(&b, 3);
 	assert_string_equal(buf_cstr(&b), "5");
+	buf_add_visible(&b, STR("a b\n\177\377~"));
+	assert_string_equal(buf_cstr(&b), "5a_b___~");
 	buf_free(&b);
 }
 

@@ -117,6 +117,12 @@ void buf_add_lower(struct buf *b, struct str s)
 	b->n += s.n;
 }
 
+void buf_add_visible(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_addc(b, s.p[i] > 32 && s.p[i] < 127 ? s.p[i] : '_');
+}
+
 void buf_consume(struct buf *b, size_t k)
 {
 	if (k > b->n)

@@ -48,6 +48,8 @@ void buf_addc(struct buf *b, char c);
 void buf_addz(struct buf *b, const char *z);
 void buf_addu(struct buf *b, uint64_t v); /* in decimal */
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For terminals and lists: every byte that is not a visible ASCII byte as '_'. */
+void buf_add_visible(struct buf *b, struct str s);
 /* ASCII letters in lower case. */
 void buf_add_lower(struct buf *b, struct str s);
 

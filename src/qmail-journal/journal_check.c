@@ -39,12 +39,6 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void add_clean(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_addc(b, s.p[i] > 32 && s.p[i] < 127 ? s.p[i] : '_');
-}
-
 static void print_message(struct journal *j, const struct journal_envelope *env)
 {
 	struct wire_reader r = wire_reader(env->recipients);
@@ -56,7 +50,7 @@ static void print_message(struct journal *j, const struct journal_envelope *env)
 	buf_addf(&line, "message %llu: ", (unsigned long long)env->id);
 	date_add_822(&line, env->birth);
 	buf_addf(&line, ", %llu bytes, from <", (unsigned long long)env->size);
-	add_clean(&line, env->sender);
+	buf_add_visible(&line, env->sender);
 	buf_addf(&line, ">, %lu of %lu recipients done%s\n", (unsigned long)done, (unsigned long)env->nrecipients,
 		 env->failed ? ", some failed" : "");
 	for (uint32_t i = 0; i < env->nrecipients; i++) {
@@ -64,7 +58,7 @@ static void print_message(struct journal *j, const struct journal_envelope *env)
 
 		wire_get_str(&r, SIZE_MAX);
 		buf_addz(&line, journal_done(j, env->id, i) ? "  done  " : "        ");
-		add_clean(&line, address);
+		buf_add_visible(&line, address);
 		buf_addc(&line, '\n');
 	}
 	fwrite(line.p, 1, line.n, stdout);

@@ -193,18 +193,13 @@ static void take_data(struct client *c, struct str data)
 
 /* ---- the envelope ------------------------------------------------------------------- */
 
-static bool address_acceptable(struct str a)
-{
-	return a.n <= QUEUE_ADDRESS_MAX && str_chr(a, 0) == a.n && str_chr(a, '\n') == a.n && str_chr(a, '\r') == a.n;
-}
-
 static void take_sender(struct client *c, struct str address)
 {
 	struct incoming *m = &c->m;
 
 	if (m->has_sender)
 		m->status = BAD_ENVELOPE;
-	else if (!address_acceptable(address))
+	else if (!queue_address_acceptable(address))
 		m->status = ADDRESS_TOO_LONG;
 	m->has_sender = true;
 	buf_clear(&m->sender);
@@ -215,7 +210,7 @@ static void take_recipient(struct client *c, struct str address)
 {
 	struct incoming *m = &c->m;
 
-	if (!address_acceptable(address)) {
+	if (!queue_address_acceptable(address)) {
 		m->status = ADDRESS_TOO_LONG;
 		return;
 	}

@@ -11,12 +11,6 @@ struct listing {
 	struct buf out;
 };
 
-static void add_clean(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		buf_addc(b, s.p[i] > 32 && s.p[i] < 127 ? s.p[i] : '_');
-}
-
 static void add_head(struct buf *b, const struct message_packet *m)
 {
 	struct buf date = BUF_INIT(64);
@@ -25,7 +19,7 @@ static void add_head(struct buf *b, const struct message_packet *m)
 	date_add_822(&date, (int64_t)m->birth);
 	buf_add(b, str_head(buf_str(&date), str_rchr(buf_str(&date), ' ')));
 	buf_addf(b, " GMT  #%llu  %llu  <", (unsigned long long)m->id, (unsigned long long)m->size);
-	add_clean(b, m->sender);
+	buf_add_visible(b, m->sender);
 	buf_addz(b, "> ");
 	if (m->flags & MESSAGE_FAILED)
 		buf_addz(b, " bouncing");
@@ -49,7 +43,7 @@ static void add_message(void *ctx, const struct message_packet *m, struct wire_r
 			break;
 		where = route_address(&l->routes, address, &routed);
 		buf_addf(&l->out, "%s\t%s\t", done ? "  done" : "", where.channel == ROUTE_LOCAL ? "local" : "remote");
-		add_clean(&l->out, buf_str(&routed));
+		buf_add_visible(&l->out, buf_str(&routed));
 		buf_addc(&l->out, '\n');
 	}
 	buf_free(&routed);

@@ -176,16 +176,9 @@ void submit_data(struct submit *s, struct str data)
 	}
 }
 
-static bool address_acceptable(struct str a)
-{
-	if (a.n > SUBMIT_ADDRESS_MAX)
-		return false;
-	return str_chr(a, '\n') == a.n && str_chr(a, '\r') == a.n && str_chr(a, 0) == a.n;
-}
-
 static void envelope_item(struct submit *s, char letter, enum queue_frame frame, struct str address)
 {
-	if (!address_acceptable(address)) {
+	if (!queue_address_acceptable(address)) {
 		fail(s, STATUS_ADDRESS);
 		return;
 	}

@@ -1,5 +1,11 @@
 #include "wire/queueproto.h"
 
+bool queue_address_acceptable(struct str address)
+{
+	return address.n <= QUEUE_ADDRESS_MAX && str_chr(address, 0) == address.n &&
+	       str_chr(address, '\n') == address.n && str_chr(address, '\r') == address.n;
+}
+
 void frame_begin(struct buf *b, enum queue_frame type, size_t length)
 {
 	wire_put_u32(b, (uint32_t)(length + 1));

@@ -29,6 +29,13 @@
 #define QUEUE_PACKET_MAX 131072
 #define QUEUE_ADDRESS_MAX 1002
 
+/*
+ * May this be an envelope address? Not longer than QUEUE_ADDRESS_MAX, and
+ * without CR, LF and NUL, which would end a line or a record for somebody
+ * after us. Checked where an address is given and again where it is taken.
+ */
+bool queue_address_acceptable(struct str address);
+
 enum queue_frame {
 	FRAME_SENDER = 1,
 	FRAME_RECIPIENT,
