@@ -511,7 +511,7 @@ def test_tcpserver_session(make_instance):
                 with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=20) as client:
                     client.sendmail("s@client.test", ["joe@a.test"], HELLO.replace(b"\n", b"\r\n"))
                 return True
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):
                 return False
         wait_until(sent, 10, "tcpserver to listen")
     finally:

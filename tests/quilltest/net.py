@@ -1,4 +1,5 @@
 """Ports and waiting."""
+import random
 import socket
 import time
 
@@ -6,14 +7,21 @@ _given = set()
 
 
 def free_port(host="127.0.0.1"):
-    """A port nobody listens on; never the same one twice in a run."""
+    """
+    A port nobody listens on; never the same one twice in a run. From below the range that the kernel gives to
+    outgoing connections, and by chance, so that neither those nor tests beside this one take it before it is used.
+    """
     while True:
+        port = random.randrange(10000, 32000)
+        if port in _given:
+            continue
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
-            s.bind((host, 0))
-            port = s.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+            try:
+                s.bind((host, port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
 
 
 def wait_until(condition, timeout=20.0, what="condition"):

@@ -139,7 +139,7 @@ def by_smtp(recipient, text):
             with smtplib.SMTP("127.0.0.1", PORT, local_hostname="client.test", timeout=20) as c:
                 c.sendmail("s@client.test", [recipient], f"Subject: {text}\r\n\r\nbody\r\n")
             return True
-        except (ConnectionRefusedError, smtplib.SMTPServerDisconnected):
+        except (ConnectionRefusedError, ConnectionResetError, smtplib.SMTPServerDisconnected):
             return False
     assert until(attempt), "SMTP service does not take mail"
 
