@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 from quilltest import BIN
-from test_installed import HERE, TOP, pytestmark  # noqa: F401
+from test_installed import HERE, TOP, home_to_mount_over, pytestmark  # noqa: F401
 
 sys.path.insert(0, HERE)
 callers = importlib.import_module("callers")
@@ -25,9 +25,7 @@ def all_checks():
 @pytest.fixture(scope="module")
 def server():
     assert shutil.which("tcpserver"), "ucspi-tcp is missing: make deps"
-    existed = os.path.isdir("/var/qmail")
-    os.makedirs("/var/qmail", exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="quill-callers.") as lab:
+    with home_to_mount_over(), tempfile.TemporaryDirectory(prefix="quill-callers.") as lab:
         os.chmod(lab, 0o755)
         with subprocess.Popen(
                 ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child", "--mount-proc",
@@ -36,8 +34,6 @@ def server():
             yield process
             process.stdin.close()
             process.wait(30)
-    if not existed:
-        os.rmdir("/var/qmail")
 
 
 @pytest.mark.parametrize("module,number", all_checks())

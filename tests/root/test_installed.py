@@ -1,4 +1,6 @@
 """The installed tree as root with the historical accounts, in private namespaces (see lab.py)."""
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -24,14 +26,33 @@ pytestmark = [
 ]
 
 
+@contextlib.contextmanager
+def home_to_mount_over():
+    """
+    /var/qmail must exist to be mounted over; what was there is not touched. Tests that run side by side share it:
+    all hold a lock (on /var, which needs no file of its own), and the last one takes away what one of them made.
+    """
+    made = "/var/qmail/.made-by-a-test"
+    lock = os.open("/var", os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir("/var/qmail")
+            os.close(os.open(made, os.O_CREAT | os.O_WRONLY))
+        yield
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(made):
+                os.unlink(made)
+                os.rmdir("/var/qmail")
+    finally:
+        os.close(lock)
+
+
 @pytest.fixture
 def mount_point():
-    """/var/qmail must exist to be mounted over; what was there is not touched."""
-    existed = os.path.isdir("/var/qmail")
-    os.makedirs("/var/qmail", exist_ok=True)
-    yield
-    if not existed:
-        os.rmdir("/var/qmail")
+    with home_to_mount_over():
+        yield
 
 
 @pytest.fixture
