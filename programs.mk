@@ -10,7 +10,8 @@
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
 LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
-	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool
+	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
+	dnsmessage ucspi netrules
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -40,8 +41,10 @@ LIB_route := base conf
 LIB_sched := base
 # Client side of qmail-resolve.
 LIB_dns := base sys wire
+# DNS packets: names and records, checked. Pure.
+LIB_dnsmessage := base dns
 # DNS itself. Only qmail-resolve links it.
-LIB_resolver := base sys wire dns conf
+LIB_resolver := base sys wire dns dnsmessage conf
 PKG_resolver := libunbound libevent
 # TCP listener that forks a child per connection.
 LIB_listener := base sys wire dns
@@ -74,6 +77,12 @@ LIB_filter := base sys submit
 LIB_aliases := base sys mail cdb inject
 # Reading Maildirs, and showing what is in them.
 LIB_mailbox := base sys mail
+# TCP connections for other programs: addresses, names, IDENT, relaying, the
+# system's own stub resolver (these programs run without a mail system).
+LIB_ucspi := base sys dns dnsmessage listener filter
+# Access rules by address and name: rules.cdb.
+LIB_netrules := base sys cdb listener
+
 # What the small DNS programs share.
 LIB_dnstool := base sys dns filter
 
@@ -141,6 +150,19 @@ PROG_dnsmxip := dnstool
 PROG_ipmeprint := outbound
 PROG_config := conf outbound dnstool filter sys base
 PROG_config-fast := conf filter sys base
+
+# Any program as a TCP server or client.
+PROG_tcpserver := netrules ucspi listener filter sys base
+PROG_tcprules := netrules cdb filter sys base
+PROG_tcprulescheck := netrules cdb filter base
+PROG_tcpclient := ucspi listener filter sys base
+PROG_rblsmtpd := ucspi listener filter sys base
+PROG_recordio := ucspi filter sys base
+PROG_fixcrio := ucspi filter sys base
+PROG_mconnect-io := ucspi filter sys base
+PROG_addcr := ucspi filter sys base
+PROG_delcr := ucspi filter sys base
+PROG_argv0 := filter
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

@@ -18,6 +18,7 @@ ONE_HOME = {
     "sqlite3.h": set(),
     "seccomp.h": {"sandbox"},
     "openssl/": {"tls"},
+    "resolv.h": {"ucspi"},
 }
 
 # Modules whose behaviour only shows end to end, each with where it is tested.
@@ -42,6 +43,8 @@ TESTED_ELSEWHERE = {
     "filter/mailreader.c": "tests/test_tools.py", "dnstool/dnstool.c": "tests/test_tools.py",
     "dnstool/fullname.c": "tests/test_tools.py", "filter/command.c": "tests/test_aliases.py", "aliases/aliasdb.c": "tests/test_aliases.py",
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
+    "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/relay.c": "tests/test_ucspi.py",
+    "ucspi/hostaddr.c": "tests/test_ucspi.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",
 }

@@ -89,6 +89,8 @@ const char *errno_text(int errnum)
 		{ EPERM, "permission denied" },
 		{ EACCES, "access denied" },
 		{ ENODEV, "device not configured" },
+		{ ENXIO, "device not configured" },
+		{ ENOEXEC, "exec format error" },
 		{ EPROTO, "protocol error" },
 		{ EISDIR, "is a directory" },
 		{ ENOTDIR, "not a directory" },

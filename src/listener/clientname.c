@@ -10,17 +10,8 @@
 
 void clientname_reverse(const struct inetaddr *a, struct buf *out)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	if (!a->v6) {
-		for (int i = 3; i >= 0; i--)
-			buf_addf(out, "%d.", a->ip[i]);
-		buf_addz(out, "in-addr.arpa");
-		return;
-	}
-	for (int i = 15; i >= 0; i--)
-		buf_addf(out, "%c.%c.", hex[a->ip[i] & 15], hex[a->ip[i] >> 4]);
-	buf_addz(out, "ip6.arpa");
+	inetaddr_add_reversed(a, out);
+	buf_addz(out, a->v6 ? "ip6.arpa" : "in-addr.arpa");
 }
 
 static bool leads_back(struct str name, const struct inetaddr *a)

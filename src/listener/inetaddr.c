@@ -39,6 +39,12 @@ bool inetaddr_parse(struct str text, struct inetaddr *a, bool *any, struct err *
 	return true;
 }
 
+bool inetaddr_parse_ip(struct str text, struct inetaddr *a)
+{
+	*a = (struct inetaddr){ 0 };
+	return parse_ip(text, str_chr(text, ':') < text.n, a);
+}
+
 bool inetaddr_from(const struct sockaddr *sa, struct inetaddr *a)
 {
 	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -103,4 +109,21 @@ uint64_t inetaddr_client(const struct inetaddr *a)
 	for (int i = 0; i < 8; i++)
 		high = high << 8 | a->ip[i];
 	return high;
+}
+
+bool inetaddr_same_ip(const struct inetaddr *a, const struct inetaddr *b)
+{
+	return a->v6 == b->v6 && memcmp(a->ip, b->ip, a->v6 ? 16 : 4) == 0;
+}
+
+void inetaddr_add_reversed(const struct inetaddr *a, struct buf *out)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = a->v6 ? 15 : 3; i >= 0; i--) {
+		if (a->v6)
+			buf_addf(out, "%c.%c.", hex[a->ip[i] & 15], hex[a->ip[i] >> 4]);
+		else
+			buf_addf(out, "%d.", a->ip[i]);
+	}
 }

@@ -8,8 +8,8 @@
 #include <unbound.h>
 
 #include "base/mem.h"
-#include "resolver/dnsname.h"
-#include "resolver/dnspacket.h"
+#include "dnsmessage/dnsname.h"
+#include "dnsmessage/dnspacket.h"
 #include "resolver/upstream.h"
 #include "sys/clock.h"
 

@@ -1,4 +1,4 @@
-#include "resolver/dnsname.h"
+#include "dnsmessage/dnsname.h"
 
 static unsigned byte_at(struct str s, size_t i)
 {

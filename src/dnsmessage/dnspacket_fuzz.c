@@ -1,7 +1,7 @@
 #include <assert.h>
 
-#include "resolver/dnsname.h"
-#include "resolver/dnspacket.h"
+#include "dnsmessage/dnsname.h"
+#include "dnsmessage/dnspacket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

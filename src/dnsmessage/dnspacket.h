@@ -5,8 +5,8 @@
  * ours to check, as if it came straight from a hostile server. A malformed
  * record is skipped; when nothing else is left, the outcome is temporary.
  */
-#ifndef RESOLVER_DNSPACKET_H
-#define RESOLVER_DNSPACKET_H
+#ifndef DNSMESSAGE_DNSPACKET_H
+#define DNSMESSAGE_DNSPACKET_H
 
 #include "dns/dnsanswer.h"
 

@@ -4,8 +4,8 @@
  * Packets come from anywhere; every length and pointer is checked. A name is
  * kept uncompressed and in lower case, so that equal names are equal bytes.
  */
-#ifndef RESOLVER_DNSNAME_H
-#define RESOLVER_DNSNAME_H
+#ifndef DNSMESSAGE_DNSNAME_H
+#define DNSMESSAGE_DNSNAME_H
 
 #include "base/buf.h"
 

@@ -5,9 +5,8 @@
 
 #include <cmocka.h>
 
-#include "resolver/dnsname.h"
-#include "resolver/dnspacket.h"
-#include "resolver/upstream.h"
+#include "dnsmessage/dnsname.h"
+#include "dnsmessage/dnspacket.h"
 
 enum { A = 1, CNAME = 5, PTR = 12, MX = 15, TXT = 16, AAAA = 28 };
 
@@ -264,36 +263,6 @@ static void test_what_may_be_a_name(void **state)
 	buf_free(&name);
 }
 
-static void test_server_lines(void **state)
-{
-	static const char *const rows[][2] = {
-		{ "127.0.0.1", "127.0.0.1@53" },
-		{ "127.0.0.1@5353", "127.0.0.1@5353" },
-		{ "127.0.0.1:5353", "127.0.0.1@5353" },
-		{ "::1", "::1@53" },
-		{ "::1@54", "::1@54" },
-		{ "[::1]", "::1@53" },
-		{ "[::1]:54", "::1@54" },
-		{ "[::1]54", NULL },
-		{ "host.test", NULL },
-		{ "127.0.0.1:0", NULL },
-		{ "127.0.0.1@65536", NULL },
-		{ "127.0.0.1@x", NULL },
-		{ "1.2.3", NULL },
-		{ "", NULL },
-	};
-	struct buf out = BUF_INIT(100);
-
-	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		buf_clear(&out);
-		assert_int_equal(upstream_server(str_of(rows[i][0]), &out), rows[i][1] != NULL);
-		if (rows[i][1])
-			assert_string_equal(buf_cstr(&out), rows[i][1]);
-	}
-	buf_free(&out);
-}
-
 static int free_packet(void **state)
 {
 	(void)state;
@@ -315,7 +284,6 @@ int main(void)
 		cmocka_unit_test(test_a_packet_cut_anywhere_is_never_definite),
 		cmocka_unit_test(test_names_as_text),
 		cmocka_unit_test(test_what_may_be_a_name),
-		cmocka_unit_test(test_server_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, free_packet);

@@ -1,9 +1,9 @@
-#include "resolver/dnspacket.h"
+#include "dnsmessage/dnspacket.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "resolver/dnsname.h"
+#include "dnsmessage/dnsname.h"
 
 enum { HEADER = 12, RR_FIXED = 10, CLASS_IN = 1, RR_CNAME = 5 };
 enum { RCODE_OK = 0, RCODE_NO_NAME = 3 };
