@@ -43,7 +43,7 @@ TESTED_ELSEWHERE = {
     "filter/mailreader.c": "tests/test_tools.py", "dnstool/dnstool.c": "tests/test_tools.py",
     "dnstool/fullname.c": "tests/test_tools.py", "filter/command.c": "tests/test_aliases.py", "aliases/aliasdb.c": "tests/test_aliases.py",
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
-    "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/relay.c": "tests/test_ucspi.py",
+    "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/between.c": "tests/test_ucspi.py",
     "ucspi/hostaddr.c": "tests/test_ucspi.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",

@@ -3,8 +3,8 @@
  * directions (contract-companions §1.5).
  */
 #include "filter/tool.h"
+#include "ucspi/between.h"
 #include "ucspi/lineends.h"
-#include "ucspi/relay.h"
 
 #define ME "fixcrio"
 
@@ -18,9 +18,9 @@ static void fix(void *ctx, bool to_program, struct str data, struct buf *out)
 int main(int argc, char **argv)
 {
 	struct lineends ways[2] = { { false }, { false } };
-	struct relay r = { .me = ME, .pass = fix, .ctx = ways };
+	struct between r = { .me = ME, .pass = fix, .ctx = ways };
 
 	if (argc < 2)
 		tool_usage(ME, "program [ arg ... ]");
-	relay_run(&r, argv + 1);
+	between_run(&r, argv + 1);
 }

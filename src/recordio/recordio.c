@@ -5,13 +5,13 @@
  */
 #include "filter/tool.h"
 #include "sys/io.h"
-#include "ucspi/relay.h"
+#include "ucspi/between.h"
 
 #define ME "recordio"
 
 static void show(long pid, bool to_program, struct str text, const char *end)
 {
-	struct buf line = BUF_INIT(RELAY_CHUNK + 100);
+	struct buf line = BUF_INIT(BETWEEN_CHUNK + 100);
 
 	buf_addf(&line, "%ld %c ", pid, to_program ? '<' : '>');
 	buf_add(&line, text);
@@ -43,9 +43,9 @@ static void begin(void *ctx, long pid)
 int main(int argc, char **argv)
 {
 	long pid;
-	struct relay r = { .me = ME, .pass = record, .ctx = &pid, .begin = begin };
+	struct between r = { .me = ME, .pass = record, .ctx = &pid, .begin = begin };
 
 	if (argc < 2)
 		tool_usage(ME, "program [ arg ... ]");
-	relay_run(&r, argv + 1);
+	between_run(&r, argv + 1);
 }

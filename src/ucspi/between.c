@@ -1,4 +1,4 @@
-#include "ucspi/relay.h"
+#include "ucspi/between.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,9 +24,9 @@ static void close_once(int *fd)
 	*fd = -1;
 }
 
-static void read_piece(const struct relay *r, struct way *w)
+static void read_piece(const struct between *r, struct way *w)
 {
-	char piece[RELAY_CHUNK];
+	char piece[BETWEEN_CHUNK];
 	ssize_t n = read(w->from, piece, sizeof piece);
 
 	if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -52,7 +52,7 @@ static void write_held(struct way *w)
 	}
 }
 
-static void advance(const struct relay *r, struct way *w, short events)
+static void advance(const struct between *r, struct way *w, short events)
 {
 	if (events && w->held.n)
 		write_held(w);
@@ -70,7 +70,7 @@ static struct pollfd wanted(const struct way *w)
 }
 
 /* Until the program has closed its output and all of it is written. */
-static _Noreturn void copy_both(const struct relay *r, struct way ways[2])
+static _Noreturn void copy_both(const struct between *r, struct way ways[2])
 {
 	signal(SIGPIPE, SIG_IGN);
 	while (ways[1].to != -1) {
@@ -84,11 +84,11 @@ static _Noreturn void copy_both(const struct relay *r, struct way ways[2])
 	_exit(0);
 }
 
-static _Noreturn void help(const struct relay *r, int in, int out, long pid)
+static _Noreturn void help(const struct between *r, int in, int out, long pid)
 {
 	struct way ways[2] = {
-		{ true, 0, in, BUF_INIT(2 * RELAY_CHUNK) },
-		{ false, out, 1, BUF_INIT(2 * RELAY_CHUNK) },
+		{ true, 0, in, BUF_INIT(2 * BETWEEN_CHUNK) },
+		{ false, out, 1, BUF_INIT(2 * BETWEEN_CHUNK) },
 	};
 
 	/* What else is open belongs to the program, and must not stay open when it closes it. */
@@ -102,7 +102,7 @@ static _Noreturn void help(const struct relay *r, int in, int out, long pid)
 	copy_both(r, ways);
 }
 
-_Noreturn void relay_run(const struct relay *r, char *const *argv)
+_Noreturn void between_run(const struct between *r, char *const *argv)
 {
 	struct childenv env = childenv_start();
 	long pid = (long)getpid();

@@ -1,19 +1,19 @@
 /*
- * relay: a helper process between a program and its client (recordio, fixcrio;
+ * between: a helper process between a program and its client (recordio, fixcrio;
  * contract-companions §1.5).
  *
  * The program is run by this very process, so that it keeps its process id;
  * the helper is a child of it. Each direction is copied for itself; neither
  * waits for the other.
  */
-#ifndef UCSPI_RELAY_H
-#define UCSPI_RELAY_H
+#ifndef UCSPI_BETWEEN_H
+#define UCSPI_BETWEEN_H
 
 #include "base/buf.h"
 
-#define RELAY_CHUNK 256 /* bytes of one piece at most */
+#define BETWEEN_CHUNK 256 /* bytes of one piece at most */
 
-struct relay {
+struct between {
 	const char *me;
 	/*
 	 * A piece has come from the client (to_program) or from the program;
@@ -27,6 +27,6 @@ struct relay {
 };
 
 /* Does not return: becomes the program, or says why not and exits 111. */
-_Noreturn void relay_run(const struct relay *r, char *const *argv);
+_Noreturn void between_run(const struct between *r, char *const *argv);
 
 #endif
