@@ -7,13 +7,14 @@
 #
 # Nothing is started, now or at the next boot: a temporary policy-rc.d forbids
 # it while packages are being installed, and the peers that tests start
-# themselves (nsd) are disabled as services. Without root the one command to type is printed instead.
+# themselves (name servers) are disabled as services. Without root the one command to type is printed instead.
 set -u
 
 build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
 demo="python3"
-test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd"
+test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot ldnsutils
+	unbound bind9 bind9-utils dnsmasq-base iproute2"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
 	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"
 
@@ -68,10 +69,12 @@ log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
 if apt-get update -qq >"$log" 2>&1 &&
 	apt-get install -y -qq --no-install-recommends $missing >>"$log" 2>&1; then
-	case " $missing " in *" nsd "*)
-		! command -v deb-systemd-helper >/dev/null || deb-systemd-helper disable nsd.service >/dev/null 2>&1
-		! command -v update-rc.d >/dev/null || update-rc.d nsd disable >/dev/null 2>&1 ;;
-	esac
+	# package:service
+	for peer in nsd:nsd knot:knot unbound:unbound bind9:named; do
+		case " $missing " in *" ${peer%:*} "*) ;; *) continue ;; esac
+		! command -v deb-systemd-helper >/dev/null || deb-systemd-helper disable "${peer#*:}.service" >/dev/null 2>&1
+		! command -v update-rc.d >/dev/null || update-rc.d "${peer#*:}" disable >/dev/null 2>&1
+	done
 	rm -f "$log"
 	exit 0
 fi
