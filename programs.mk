@@ -9,7 +9,7 @@
 #
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
-LIBRARIES := base sys wire conf mail cdb submit journal queuequery route sched dns resolver \
+LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	dnsmessage ucspi netrules
 
@@ -26,6 +26,8 @@ LIB_wire := base
 LIB_conf := base sys
 # Pure grammars: addresses, header fields, lines.
 LIB_mail := base
+# Bounces and other notices to senders, as texts.
+LIB_notice := base mail
 # Constant databases (users/cdb, morercpthosts.cdb).
 LIB_cdb := base sys
 PKG_cdb := libcdb
@@ -107,7 +109,7 @@ PKG_PROG_qmail-rspawn := libevent
 PROG_qmail-queue := submit wire sys base
 PROG_qmail-journal := journal mail sandbox wire sys base
 PKG_PROG_qmail-journal := libevent
-PROG_qmail-send := sched route conf submit mail sandbox wire sys base
+PROG_qmail-send := sched route conf submit notice mail sandbox wire sys base
 PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
 PROG_quill := queuequery route conf wire sys base

@@ -344,8 +344,9 @@ def test_sessions_are_reused(make_instance, sink):
 # ---- bounces and retries -------------------------------------------------------------------
 
 def test_bounce(make_instance, sink):
+    """The plain form; tests/test_bounces.py has the other one."""
     sink.on("rcpt", lambda a, s: "550-no\n550 5.1.1 such user" if b"perm@" in a else None)
-    i = make_instance("joe", sink=sink)
+    i = make_instance("joe", sink=sink, control={"bounceformat": "qsbmf"})
     i.queue(HELLO, "joe@a.test", "perm@far.test", "good@other.test")
     [bounce] = i.wait_delivered("joe")
     text = bounce.decode()
@@ -367,7 +368,7 @@ def test_bounce(make_instance, sink):
 
 
 def test_double_and_triple_bounce(make_instance):
-    i = make_instance("joe")
+    i = make_instance("joe", control={"bounceformat": "qsbmf"})
     i.write("alias/.qmail-postmaster", "&joe@a.test\n", 0o600)
     i.queue(HELLO, "", "nobody-here@a.test")
     [double] = i.wait_delivered("joe")

@@ -24,6 +24,8 @@
 struct send_config {
 	uint64_t concurrency[SCHED_CHANNELS];
 	uint64_t lifetime;
+	bool plain_bounces;  /* control/bounceformat */
+	uint64_t bounce_max; /* larger originals come back as their header; 0: any */
 	struct buf bouncefrom, bouncehost, doublebounceto, doublebouncehost;
 };
 

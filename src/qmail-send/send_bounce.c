@@ -12,16 +12,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/date.h"
 #include "base/mem.h"
-#include "mail/quote.h"
+#include "notice/notice.h"
 #include "qmail-send/send.h"
 #include "submit/submit.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/io.h"
+#include "sys/random.h"
 
 #define RETRY_SECONDS 123
+#define UNIQUE_BYTES 16
 
 struct bounce {
 	struct bounce *next;
@@ -84,41 +85,6 @@ void bounce_start(struct sender *s, struct msg *m)
 	journal_open_message(s, m->id, OPEN_FOR_BOUNCE, NULL, m->envelope == NULL, true);
 }
 
-/* Inside a paragraph every second of two LFs becomes '/': paragraphs contain no empty lines. */
-static void add_report(struct buf *out, struct str text)
-{
-	bool after_lf = false;
-
-	for (size_t i = 0; i < text.n; i++) {
-		bool lf = text.p[i] == '\n';
-
-		if (lf && after_lf) {
-			buf_addc(out, '/');
-			after_lf = false;
-			continue;
-		}
-		buf_addc(out, text.p[i]);
-		after_lf = lf;
-	}
-	if (text.n && !after_lf)
-		buf_addc(out, '\n');
-}
-
-/* The recipient as the sender knows it: without what virtualdomains put in front. */
-static void add_recipient(struct buf *out, const struct sender *s, struct str address)
-{
-	struct buf base = BUF_INIT(SIZE_MAX);
-	struct str shown;
-
-	route_base_address(&s->routes, address, &base);
-	shown = buf_str(&base);
-	buf_addc(out, '<');
-	for (size_t i = 0; i < shown.n; i++)
-		buf_addc(out, shown.p[i] == '\n' ? '_' : shown.p[i]);
-	buf_addz(out, ">:\n");
-	buf_free(&base);
-}
-
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text)
 {
 	struct bounce *b = find(s, id);
@@ -130,98 +96,156 @@ void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str t
 	wire_put_str(&b->notes, text);
 }
 
-static void add_paragraphs(struct buf *out, const struct bounce *b, const struct envelope *env)
+/* ---- composing, in the child ----------------------------------------------------------- */
+
+#define CHUNK 65536
+#define HEADER_MAX (256u << 10) /* of an original of which only the header is given */
+
+/* What a notice is made of, and what holds it. */
+struct material {
+	struct notice notice;
+	struct notice_recipient *recipients;
+	struct buf *addresses; /* one each */
+	struct buf to;
+	char unique[2 * UNIQUE_BYTES + 1];
+};
+
+/* The recipients as the sender knows them: without what virtualdomains put in front. */
+static void collect_recipients(struct material *m, const struct bounce *b, const struct envelope *env)
 {
 	struct wire_reader r = wire_reader(buf_str(&b->notes));
+	size_t n = 0;
 
-	while (r.rest.n && !r.bad) {
+	m->recipients = mem_array(NULL, env->nrecipients + 1, sizeof *m->recipients);
+	m->addresses = mem_zero(env->nrecipients + 1, sizeof *m->addresses);
+	while (r.rest.n && !r.bad && n < env->nrecipients) {
 		uint32_t i = wire_get_u32(&r);
 		struct str text = wire_get_str(&r, SIZE_MAX);
 
 		if (i >= env->nrecipients)
 			continue;
-		add_recipient(out, b->s, envelope_recipient(env, i));
-		add_report(out, text);
-		buf_addc(out, '\n');
+		m->addresses[n] = BUF_INIT(SIZE_MAX);
+		route_base_address(&b->s->routes, envelope_recipient(env, i), &m->addresses[n]);
+		m->recipients[n] = (struct notice_recipient){ .address = buf_str(&m->addresses[n]), .report = text };
+		n++;
 	}
+	m->notice.recipients = m->recipients;
+	m->notice.n = n;
 }
 
-/* ---- composing ------------------------------------------------------------------------- */
-
-#define SINGLE_GREETING                                                                  \
-	"I'm afraid I wasn't able to deliver your message to the following addresses.\n" \
-	"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
-#define DOUBLE_GREETING "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n"
-
-/* Everything before the original message. */
-static void compose_head(struct buf *out, const struct bounce *b, const struct envelope *env, struct str to)
+static void make_unique(struct material *m)
 {
-	struct send_config *c = &b->s->config;
+	unsigned char bytes[UNIQUE_BYTES];
+
+	random_bytes(bytes, sizeof bytes);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(m->unique + 2 * i, 3, "%02x", bytes[i]);
+	m->notice.unique = str_of(m->unique);
+}
+
+static void collect(struct material *m, const struct bounce *b, const struct envelope *env)
+{
+	const struct send_config *c = &b->s->config;
 	struct str sender = envelope_sender(env);
-	bool is_double = sender.n == 0;
 
-	buf_addz(out, "Date: ");
-	date_add_822(out, clock_wall());
-	buf_addz(out, "\nFrom: ");
-	quote_local(out, buf_str(&c->bouncefrom));
-	buf_addc(out, '@');
-	buf_add(out, buf_str(&c->bouncehost));
-	buf_addz(out, "\nTo: ");
-	quote_address(out, to);
-	buf_addz(out, "\nSubject: failure notice\n\nHi. This is the qmail-send program at ");
-	buf_add(out, buf_str(&c->bouncehost));
-	buf_addz(out, ".\n");
-	buf_addz(out, is_double ? DOUBLE_GREETING : SINGLE_GREETING);
-	add_paragraphs(out, b, env);
-	buf_addz(out, is_double ? "--- Below this line is the original bounce.\n\n"
-				: "--- Below this line is a copy of the message.\n\n");
-	buf_addz(out, "Return-Path: <");
-	if (!is_double)
-		quote_address(out, route_bounce_address(sender));
-	buf_addz(out, ">\n");
+	*m = (struct material){ .to = BUF_INIT(SIZE_MAX) };
+	if (sender.n == 0) {
+		buf_add(&m->to, buf_str(&c->doublebounceto));
+		buf_addc(&m->to, '@');
+		buf_add(&m->to, buf_str(&c->doublebouncehost));
+	} else {
+		buf_add(&m->to, route_bounce_address(sender));
+	}
+	m->notice = (struct notice){
+		.kind = sender.n ? NOTICE_BOUNCE : NOTICE_DOUBLE_BOUNCE,
+		.plain = c->plain_bounces,
+		.from = buf_str(&c->bouncefrom),
+		.host = buf_str(&c->bouncehost),
+		.to = buf_str(&m->to),
+		.return_path = sender.n ? route_bounce_address(sender) : sender,
+		.now = clock_wall(),
+		.arrival = sched_find(b->s->sched, b->id)->birth,
+		.pid = (unsigned long)getpid(),
+		.header_only = c->bounce_max && env->size > c->bounce_max,
+		.utf8 = (env->flags & MESSAGE_SMTPUTF8) != 0,
+	};
+	make_unique(m);
+	collect_recipients(m, b, env);
 }
 
-static bool copy_original(struct submit *q, int fd)
+/* The next piece of the original at this offset; -1 on an error, 0 at its end. */
+static ssize_t read_piece(const struct bounce *b, char *chunk, size_t n, uint64_t at)
 {
-	static char chunk[65536];
+	return file_read_at(b->content, chunk, n, at);
+}
+
+static ssize_t read_header(const struct bounce *b, char *header)
+{
+	ssize_t n = read_piece(b, header, HEADER_MAX, 0);
+
+	return n < 0 ? n : (ssize_t)notice_header_length((struct str){ header, (size_t)n });
+}
+
+/* Has what will be given of the original bytes that are not ASCII? False: it cannot be read. */
+static bool find_8bit(const struct bounce *b, struct notice *n)
+{
+	static char chunk[HEADER_MAX];
+	uint64_t at = 0;
+	ssize_t got = 0;
+
+	do {
+		got = n->header_only ? read_header(b, chunk) : read_piece(b, chunk, CHUNK, at);
+		for (ssize_t i = 0; i < got; i++)
+			n->eight_bit |= (unsigned char)chunk[i] >= 128;
+		at += got > 0 ? (uint64_t)got : 0;
+	} while (got > 0 && !n->eight_bit && !n->header_only);
+	return got >= 0;
+}
+
+static bool copy_original(struct submit *q, const struct bounce *b, bool header_only)
+{
+	static char chunk[HEADER_MAX];
 	uint64_t at = 0;
 	ssize_t n;
 
-	while ((n = file_read_at(fd, chunk, sizeof chunk, at)) > 0) {
-		submit_data(q, (struct str){ chunk, (size_t)n });
-		at += (uint64_t)n;
-	}
-	return n == 0;
+	do {
+		n = header_only ? read_header(b, chunk) : read_piece(b, chunk, CHUNK, at);
+		if (n > 0)
+			submit_data(q, (struct str){ chunk, (size_t)n });
+		at += n > 0 ? (uint64_t)n : 0;
+	} while (n > 0 && !header_only);
+	return n >= 0;
 }
 
-/* In the child: the number to log as qp, or 0. */
+/* The number to log as qp, or 0. */
 static unsigned long inject(const struct bounce *b, const struct envelope *env)
 {
-	struct send_config *c = &b->s->config;
-	struct buf head = BUF_INIT(SIZE_MAX), to = BUF_INIT(SIZE_MAX);
+	struct buf head = BUF_INIT(SIZE_MAX), tail = BUF_INIT(SIZE_MAX);
 	struct submit q = SUBMIT_INIT;
 	struct submit_result r;
-	bool is_double = envelope_sender(env).n == 0;
+	struct material m;
 	struct err e;
 
-	if (is_double) {
-		buf_add(&to, buf_str(&c->doublebounceto));
-		buf_addc(&to, '@');
-		buf_add(&to, buf_str(&c->doublebouncehost));
-	} else {
-		buf_add(&to, route_bounce_address(envelope_sender(env)));
-	}
-	compose_head(&head, b, env, buf_str(&to));
+	collect(&m, b, env);
+	if (!find_8bit(b, &m.notice))
+		return 0;
+	notice_head(&head, &m.notice);
+	notice_tail(&tail, &m.notice);
 	if (!submit_begin(&q, true, &e))
 		return 0;
 	submit_attribute(&q, ATTR_PROTOCOL, STR("bounce"));
-	submit_sender(&q, is_double ? STR("#@[]") : STR(""));
-	submit_recipient(&q, buf_str(&to));
+	if (!m.notice.plain && m.notice.eight_bit)
+		submit_attribute(&q, ATTR_BODY_8BIT, STR(""));
+	if (!m.notice.plain && notice_needs_utf8(&m.notice))
+		submit_attribute(&q, ATTR_SMTPUTF8, STR(""));
+	submit_sender(&q, envelope_sender(env).n == 0 ? STR("#@[]") : STR(""));
+	submit_recipient(&q, m.notice.to);
 	submit_data(&q, buf_str(&head));
-	if (!copy_original(&q, b->content)) {
+	if (!copy_original(&q, b, m.notice.header_only)) {
 		submit_cancel(&q);
 		return 0;
 	}
+	submit_data(&q, buf_str(&tail));
 	return submit_commit(&q, &r) ? (unsigned long)r.qp : 0;
 }
 

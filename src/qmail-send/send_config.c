@@ -2,6 +2,7 @@
 #include "qmail-send/send.h"
 
 #define LINE_MAX_BYTES 2000
+#define BOUNCE_MAX (4u << 20)
 #define CONCURRENCY_MAX 10000 /* more slots than any machine can use */
 
 static bool read_concurrency(const char *name, uint64_t standard, uint64_t *value, struct err *e)
@@ -14,6 +15,19 @@ static bool read_concurrency(const char *name, uint64_t standard, uint64_t *valu
 	return true;
 }
 
+static bool read_bounce_form(struct send_config *c, struct err *e)
+{
+	struct buf form = BUF_INIT(LINE_MAX_BYTES);
+	bool ok = control_line_or("bounceformat", "mime", &form, e);
+
+	c->plain_bounces = str_ieq(buf_str(&form), STR("qsbmf"));
+	if (ok && !c->plain_bounces && !str_ieq(buf_str(&form), STR("mime")))
+		ok = err_perm(e, "control/bounceformat says neither mime nor qsbmf");
+	buf_free(&form);
+	c->bounce_max = BOUNCE_MAX;
+	return ok && control_number("bouncemaxbytes", &c->bounce_max, e);
+}
+
 bool send_config_load(struct sender *s, struct err *e)
 {
 	struct send_config *c = &s->config;
@@ -24,7 +38,7 @@ bool send_config_load(struct sender *s, struct err *e)
 		return false;
 	if (c->lifetime > INT64_MAX / 4)
 		c->lifetime = INT64_MAX / 4;
-	return read_concurrency("concurrencylocal", 10, &c->concurrency[SCHED_LOCAL], e) &&
+	return read_bounce_form(c, e) && read_concurrency("concurrencylocal", 10, &c->concurrency[SCHED_LOCAL], e) &&
 	       read_concurrency("concurrencyremote", 20, &c->concurrency[SCHED_REMOTE], e) &&
 	       control_line_or("bouncefrom", "MAILER-DAEMON", &c->bouncefrom, e) &&
 	       control_line_or_me("bouncehost", "bouncehost", &c->bouncehost, e) &&

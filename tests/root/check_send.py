@@ -1,4 +1,5 @@
 """Checks of qmail-send: routing, bounces, the log, signals (see labrun.py)."""
+import email
 import os
 import re
 import signal
@@ -409,6 +410,24 @@ def bounce_bytes(m):
                                               b"<ann-no3@lab.test>:\nunterminated", b""]))
     assert re.fullmatch(rb"Return-Path: <bob@lab\.test>\nReceived: \(qmail \d+ invoked by uid 2001\); " + DATE +
                         b"\n" + re.escape(body), original), original
+
+
+@check
+def bounce_is_a_status_notification_by_default(m):
+    m.control("bounceformat", None)
+    m.restart()
+    try:
+        m.clear_inbox("bob")
+        m.bounce_story(m.send_mail("nobody@lab.test", sender=b"bob@lab.test"))
+        mail = m.inbox("bob")[0]
+    finally:
+        m.control("bounceformat", "qsbmf\n")
+        m.restart()
+    assert re.search(rb"\nDate: .*\nFrom: .*\nTo: bob@lab\.test\nSubject: failure notice\n\nHi\. This is the qmail-send "
+                     rb"program at mail\.lab\.test\.\n", mail), mail
+    notice = email.message_from_bytes(mail)
+    equal([p.get_content_type() for p in notice.get_payload()], ["text/plain", "message/delivery-status", "message/rfc822"])
+    equal(notice.get_payload(1).get_payload()[1]["Final-Recipient"], "rfc822;nobody@lab.test")
 
 
 @check

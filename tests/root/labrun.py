@@ -66,6 +66,8 @@ class Machine:
         self.send = None
         self.log_path = lab.LAB + "/log"
         self.write_home_states()
+        # The checks have the bytes of the plain form.
+        self.control("bounceformat", "qsbmf\n")
 
     def write_home_states(self):
         os.rename(self.home("gone"), self.home("gone") + ".away")
