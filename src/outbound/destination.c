@@ -137,6 +137,7 @@ void destination_policy(const struct destination *d, struct outsettings *s, size
 		verify = d->relays->list[d->relay].verify;
 	}
 	p->name = str_from(str_head(buf_str(&d->names), d->name_end[i]), d->name_at[i]);
+	p->no_chunking |= s->chunking == 0;
 	tlshosts_apply(&s->tls, p, verify);
 }
 

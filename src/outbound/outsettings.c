@@ -94,7 +94,9 @@ static bool load(struct outsettings *s, struct err *e)
 	    !load_seconds("timeoutremote", 1200, &s->timeout_remote, e))
 		return false;
 	s->per_host = 20;
-	if (!control_number("concurrencyperhost", &s->per_host, e))
+	s->chunking = 1;
+	if (!control_number("concurrencyperhost", &s->per_host, e) ||
+	    !control_number("chunkingremote", &s->chunking, e))
 		return false;
 	if (s->per_host == 0)
 		s->per_host = 1;
@@ -134,7 +136,8 @@ void outsettings_free(struct outsettings *s)
 uint64_t outsettings_fingerprint(void)
 {
 	static const char *const files[] = {
-		"me", "helohost", "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost", "outgoingip"
+		"me",         "helohost",      "smtproutes", "timeoutconnect", "timeoutremote", "concurrencyperhost",
+		"outgoingip", "chunkingremote"
 	};
 
 	return control_fingerprint(files, sizeof files / sizeof *files);

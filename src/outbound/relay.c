@@ -112,6 +112,8 @@ static bool take_options(struct relay *r, struct str options)
 		str_cut(option, '=', &name, &value);
 		if (str_eq(name, STR("auth")) && ehlo_auth_of(value) && r->user)
 			mechanisms |= ehlo_auth_of(value);
+		else if (str_eq(name, STR("chunking")) && str_eq(value, STR("no")))
+			r->policy.no_chunking = true;
 		else if (!str_eq(name, STR("tls")) || !take_tls(r, value))
 			return false;
 	}

@@ -9,7 +9,7 @@
  *
  * Schemes: smtp (port 25), smtps (TLS from the first byte, port 465), lmtp
  * (port 24). Options: tls=no, tls=may, tls=must, tls=verify; auth=plain,
- * auth=login, auth=cram-md5 (may be repeated). In user and password %XX
+ * auth=login, auth=cram-md5 (may be repeated); chunking=no. In user and password %XX
  * stands for a byte. With a user, tls=verify is the default and only tls=no
  * lets the password go out in clear text; without, tls=may.
  */

@@ -45,9 +45,6 @@ void tlshosts_free(struct tlshosts *t);
 /* A number that changes when the files do, or which files there are; not with the text inside tlshosts/NAME.pem. */
 uint64_t tlshosts_fingerprint(void);
 
-/* A number that changes when the files do, or which files there are; not with the text inside tlshosts/NAME.pem. */
-uint64_t tlshosts_fingerprint(void);
-
 /* Completes a policy for the server p->name. `verify`: by the system's authorities, where no others are named. */
 void tlshosts_apply(struct tlshosts *t, struct session_policy *p, bool verify);
 

@@ -114,7 +114,10 @@ static bool converse(const struct outsettings *settings, struct sessionwire *w, 
 		if (t->stage == TRANSACTION_DONE)
 			break;
 		if (!turn(w, fd, deadline)) {
-			sessionwire_lost(w);
+			if (clock_monotonic_ms() >= deadline)
+				sessionwire_late(w);
+			else
+				sessionwire_lost(w);
 			break;
 		}
 		/* Progress is a whole reply or bytes that went out: a server that drips gains no time. */
@@ -132,10 +135,11 @@ static bool converse(const struct outsettings *settings, struct sessionwire *w, 
 	return content_used;
 }
 
-enum attempt { ATTEMPT_OVER, ATTEMPT_NEXT, ATTEMPT_CLEAR /* the same server once more, without TLS */ };
+/* The last two: the same server once more. */
+enum attempt { ATTEMPT_OVER, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_DATA };
 
-/* One connection. `start`: where the content begins, -1: it cannot be read twice. */
-static enum attempt attempt(struct outsettings *settings, const struct destination *d, size_t i, bool clear,
+/* One connection, and what to do without. `start`: where the content begins, -1: it cannot be read twice. */
+static enum attempt attempt(struct outsettings *settings, const struct destination *d, size_t i, enum attempt without,
 			    off_t start, struct transaction *t)
 {
 	char peer[PEERADDRESS_TEXT_MAX], server[PEERADDRESS_TEXT_MAX + 8];
@@ -143,7 +147,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	struct session_policy policy;
 	struct sessionwire w;
 	struct session s;
-	bool content_used, tls_failed;
+	bool content_used;
 
 	if (fd == -1)
 		return ATTEMPT_NEXT;
@@ -152,30 +156,49 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	peeraddress_text(&d->addresses[i], peer);
 	snprintf(server, sizeof server, "%s:%u", peer, d->port);
 	destination_policy(d, settings, i, &policy);
-	if (clear)
+	if (without == ATTEMPT_CLEAR)
 		policy.tls = SESSION_TLS_NEVER;
+	policy.no_chunking |= without == ATTEMPT_DATA;
 	session_init_policy(&s, peer, buf_str(&settings->helo), &policy);
 	sessionwire_init(&w, &s, settings->tls.context, server);
 	session_begin(&s, t);
 	content_used = converse(settings, &w, fd, t);
-	tls_failed = s.tls_failed;
 	sessionwire_free(&w);
 	session_free(&s);
 	close(fd);
 	if (!t->try_another || (content_used && (start == -1 || lseek(0, start, SEEK_SET) == -1)))
 		return ATTEMPT_OVER;
-	return tls_failed && policy.tls == SESSION_TLS_MAY ? ATTEMPT_CLEAR : ATTEMPT_NEXT;
+	if (s.tls_failed && policy.tls == SESSION_TLS_MAY)
+		return ATTEMPT_CLEAR;
+	return s.chunking_failed ? ATTEMPT_DATA : ATTEMPT_NEXT;
+}
+
+/* The size that the content will have on the wire, where it can be read twice. */
+static void measure(off_t start, struct transaction *t)
+{
+	static char piece[PIECE];
+	struct dotstuff d = DOTSTUFF_BARE;
+	struct buf none = BUF_INIT(0);
+	ssize_t n;
+
+	if (start == -1)
+		return;
+	while ((n = io_read(0, piece, sizeof piece)) > 0)
+		t->wire_size += dotstuff_measure(&d, (struct str){ piece, (size_t)n });
+	t->exact = n == 0 && dotstuff_end(&d, &none) && lseek(0, start, SEEK_SET) != -1;
 }
 
 bool exchange(struct outsettings *settings, const struct destination *d, struct transaction *t)
 {
 	off_t start = lseek(0, 0, SEEK_CUR);
 
+	if (t->wire_size == 0)
+		measure(start, t);
 	for (size_t i = 0; i < d->n; i++) {
-		enum attempt a = attempt(settings, d, i, false, start, t);
+		enum attempt a = attempt(settings, d, i, ATTEMPT_NEXT, start, t);
 
-		if (a == ATTEMPT_CLEAR)
-			a = attempt(settings, d, i, true, start, t);
+		if (a == ATTEMPT_CLEAR || a == ATTEMPT_DATA)
+			a = attempt(settings, d, i, a, start, t);
 		if (a == ATTEMPT_OVER)
 			return true;
 	}

@@ -38,7 +38,6 @@ static void extend_deadline(struct conn *c)
 
 static void start_limit(struct conn *c)
 {
-	c->offset = 0;
 	c->limit = clock_monotonic_ms() + REPLIES_PATIENCE * remote_ms(c) +
 		   (int64_t)(c->jobs[0]->request.size / SLOWEST_BYTES % INT32_MAX) * 1000;
 }
@@ -46,6 +45,7 @@ static void start_limit(struct conn *c)
 static void begin(struct conn *c, struct job *j)
 {
 	transaction_restart(&j->transaction);
+	j->offset = 0;
 	c->session.rcpt_max = peer_rcpt_max(c->peer, c->session.rcpt_max);
 	session_begin(&c->session, &j->transaction);
 }
@@ -142,6 +142,8 @@ static void collect_done(struct conn *c)
 {
 	if (c->session.tls_failed && c->session.policy.tls == SESSION_TLS_MAY)
 		peer_tls_failed(c->peer);
+	if (c->session.chunking_failed)
+		peer_chunking_failed(c->peer);
 	while (c->jobs[0] && c->jobs[0]->transaction.stage == TRANSACTION_DONE) {
 		struct job *j = c->jobs[0];
 		bool reused = c->reused[0];
@@ -152,6 +154,7 @@ static void collect_done(struct conn *c)
 		if (c->jobs[0])
 			start_limit(c);
 		j->tls_failed = c->session.tls_failed;
+		j->chunking_failed = c->session.chunking_failed;
 		if (j->transaction.message.letter == 'K')
 			peer_success(c->peer);
 		if (!c->session.busy || !peer_wait_for_others(c->peer, c, j))
@@ -174,24 +177,30 @@ static void take_waiting(struct conn *c)
 	}
 }
 
-static void feed_content(struct conn *c)
+/* The next piece for the transaction that wants one, or its end. */
+static void feed_piece(struct conn *c, struct job *j)
 {
 	static char piece[PIECE];
 	struct session *s = &c->session;
+	/* Nobody waits for the result any more; who asks again would make it a duplicate. */
+	ssize_t n = sender_gone(j->sender) ? -1 : job_read(j, j->offset, piece, sizeof piece);
 
-	while (session_wants_content(s) && sessionwire_waiting(&c->wire) < OUT_ENOUGH) {
-		/* Nobody waits for the result any more; who asks again would make it a duplicate. */
-		ssize_t n = sender_gone(c->jobs[0]->sender) ? -1 : job_read(c->jobs[0], c->offset, piece, sizeof piece);
-
-		if (n > 0) {
-			session_content(s, (struct str){ piece, (size_t)n });
-			c->offset += (uint64_t)n;
-		}
-		if (n == -1)
-			session_content_failed(s);
-		else if (c->offset == c->jobs[0]->request.size)
-			session_content_end(s);
+	if (n == -1) {
+		session_content_failed(s);
+		return;
 	}
+	session_content(s, (struct str){ piece, (size_t)n });
+	j->offset += (uint64_t)n;
+	if (j->offset == j->request.size && session_wants_content(s) == &j->transaction)
+		session_content_end(s);
+}
+
+static void feed_content(struct conn *c)
+{
+	const struct transaction *t;
+
+	while (sessionwire_waiting(&c->wire) < OUT_ENOUGH && (t = session_wants_content(&c->session)) != NULL)
+		feed_piece(c, t == &c->jobs[0]->transaction ? c->jobs[0] : c->jobs[1]);
 }
 
 /* False: the connection broke. */
@@ -322,7 +331,7 @@ void conn_tick(struct conn *c, int64_t now)
 	} else if (c->idle) {
 		conn_quit(c);
 	} else {
-		sessionwire_lost(&c->wire);
+		sessionwire_late(&c->wire);
 		progress(c);
 	}
 }

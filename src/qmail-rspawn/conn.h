@@ -27,7 +27,6 @@ struct conn {
 	char *name;          /* the server's, which the session's policy refers to */
 	struct job *jobs[2]; /* the current one and the one whose envelope goes ahead */
 	bool reused[2];      /* was the session used before the job came? */
-	uint64_t offset;     /* of the current job's content */
 	int64_t deadline;    /* clock_monotonic_ms */
 	int64_t limit;       /* for the whole transaction */
 };

@@ -8,6 +8,7 @@
 #include "sys/file.h"
 
 #define NO_CONNECTION "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+#define MEASURE_MAX (64u << 20)
 #define NO_RESOURCES "System resources temporarily unavailable. (#4.3.0)\n"
 
 static void link_job(struct job *j)
@@ -95,7 +96,8 @@ static void init_transaction(struct job *j, const struct str *recipients, size_t
 	transaction_init(&j->transaction, j->request.sender, recipients, n);
 	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
 	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
-	j->transaction.wire_size = j->request.size;
+	j->transaction.wire_size = j->wire_size;
+	j->transaction.exact = j->exact;
 	j->transaction.may_split = true;
 }
 
@@ -193,10 +195,10 @@ void job_done(struct job *j, bool reused)
 	if (reused && !j->fresh && j->transaction.accepted == 0) {
 		j->fresh = true;
 		transaction_restart(&j->transaction);
-	} else if (j->policy.tls == SESSION_TLS_MAY && j->tls_failed) {
-		/* The peer remembers that its TLS is broken. */
+	} else if ((j->policy.tls == SESSION_TLS_MAY && j->tls_failed) || j->chunking_failed) {
+		/* The peer remembers that its TLS or BDAT is broken. */
 		j->fresh = true;
-		j->tls_failed = false;
+		j->tls_failed = j->chunking_failed = false;
 	} else {
 		j->address++;
 		j->fresh = false;
@@ -236,6 +238,29 @@ ssize_t job_read(const struct job *j, uint64_t offset, char *to, size_t n)
 	return got == 0 ? -1 : got;
 }
 
+/* How much goes over the wire. A large message is not read for that alone: then a lower bound must do. */
+static void measure(struct job *j)
+{
+	static char piece[65536];
+	struct dotstuff d = DOTSTUFF_BARE;
+	struct buf none = BUF_INIT(0);
+	uint64_t offset = 0, size = 0;
+
+	j->wire_size = j->request.size;
+	if (j->request.size > MEASURE_MAX)
+		return;
+	while (offset < j->request.size) {
+		ssize_t n = job_read(j, offset, piece, sizeof piece);
+
+		if (n <= 0)
+			return;
+		size += dotstuff_measure(&d, (struct str){ piece, (size_t)n });
+		offset += (uint64_t)n;
+	}
+	j->wire_size = size;
+	j->exact = dotstuff_end(&d, &none);
+}
+
 void job_start(struct rspawn *r, struct sender *sender, struct str packet, int message)
 {
 	struct job *j = mem_zero(1, sizeof *j);
@@ -246,6 +271,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->packet = mem_copy(packet);
 	j->message = message;
 	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);
+	measure(j);
 	init_transaction(j, j->request.recipients, j->request.nrecipients);
 	link_job(j);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);

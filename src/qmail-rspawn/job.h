@@ -20,13 +20,17 @@ struct job {
 	struct outsettings_ref *settings;
 	char *packet; /* the request's memory */
 	struct delivery_request request;
-	int message; /* descriptor of the content */
+	int message;        /* descriptor of the content */
+	uint64_t wire_size; /* see struct transaction */
+	bool exact;
 	struct destination destination;
 	uint32_t question;            /* at the DNS, 0: none */
 	size_t address;               /* which one is next */
 	bool fresh;                   /* the next attempt needs a new connection */
 	bool again;                   /* the next attempt should wait for the session that ends its last one now */
 	bool tls_failed;              /* TLS did, on the connection that was the last attempt */
+	bool chunking_failed;         /* BDAT did, perhaps */
+	uint64_t offset;              /* how much of the content the session has */
 	struct session_policy policy; /* for the address that is being tried */
 	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */
 	struct transaction transaction;

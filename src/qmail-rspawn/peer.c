@@ -22,10 +22,11 @@ struct peer {
 	bool limited;      /* a connection was refused: grow slowly */
 	struct conn *idle; /* most recently used first */
 	struct job *first_waiting, *last_waiting;
-	int timeouts;       /* connects in a row that timed out */
-	int64_t dead_until; /* clock_monotonic_ms */
-	int64_t clear_until;
-	size_t rcpt_max; /* recipients that it takes at a time, 0: not known */
+	int timeouts;        /* connects in a row that timed out */
+	int64_t dead_until;  /* clock_monotonic_ms */
+	int64_t clear_until; /* no TLS */
+	int64_t data_until;  /* no BDAT */
+	size_t rcpt_max;     /* recipients that it takes at a time, 0: not known */
 	int64_t used;
 };
 
@@ -154,10 +155,16 @@ void peer_tls_failed(struct peer *p)
 	p->clear_until = clock_monotonic_ms() + PEER_TLS_FAILED_SECONDS * 1000LL;
 }
 
+void peer_chunking_failed(struct peer *p)
+{
+	p->data_until = clock_monotonic_ms() + PEER_CHUNKING_FAILED_SECONDS * 1000LL;
+}
+
 static void adapt_policy(const struct peer *p, struct job *j)
 {
 	if (j->policy.tls == SESSION_TLS_MAY && p->clear_until > clock_monotonic_ms())
 		j->policy.tls = SESSION_TLS_NEVER;
+	j->policy.no_chunking |= p->data_until > clock_monotonic_ms();
 }
 
 static bool suits(const struct conn *c, const struct job *j)
@@ -341,7 +348,8 @@ static void sweep(struct peers *all, int64_t now)
 
 			bool remembered = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
 
-			if (p->conns || p->first_waiting || p->dead_until > now || p->clear_until > now || remembered) {
+			if (p->conns || p->first_waiting || p->dead_until > now || p->clear_until > now ||
+			    p->data_until > now || remembered) {
 				at = &p->next;
 				continue;
 			}

@@ -18,6 +18,7 @@
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
 #define PEER_TLS_FAILED_SECONDS 600 /* no TLS where it did not work and need not be */
+#define PEER_CHUNKING_FAILED_SECONDS 3600
 
 struct job;
 struct peer;
@@ -51,6 +52,8 @@ struct job *peer_next_job(struct peer *p, const struct conn *c, bool used);
 bool peer_has_waiting(const struct peer *p);
 /* Connections for a while to come do without TLS where that is allowed. */
 void peer_tls_failed(struct peer *p);
+/* Connections for a while to come do without BDAT. */
+void peer_chunking_failed(struct peer *p);
 /* A message was accepted. */
 void peer_success(struct peer *p);
 /*

@@ -3,8 +3,10 @@
  *
  * Bytes from the server go in, bytes for it come out; whoever owns the
  * connection reads, writes and keeps time. Transactions run one after the
- * other; the commands of the next one may be written behind the final dot of
- * the one before (RFC 2920), so that a message costs one round trip.
+ * other; the commands of the next one may be written behind the content of
+ * the one before (RFC 2920), so that a message costs one round trip. To a
+ * server that offers CHUNKING (RFC 3030), content whose exact size is known
+ * goes as one chunk, which need not wait for anything if it is small.
  *
  *	session_init(&s, "192.0.2.1", STR("me.example"));
  *	session_begin(&s, &t);
@@ -43,6 +45,7 @@ struct session_policy {
 	struct str user, password;         /* for AUTH; no user: none */
 	unsigned mechanisms;               /* enum ehlo_auth that may be used */
 	bool auth_in_clear;                /* also without TLS */
+	bool no_chunking;                  /* no BDAT, even where it is offered */
 	const char *problem;               /* why TLS cannot be had although it must; NULL: none */
 };
 
@@ -65,19 +68,21 @@ struct session {
 	char peer[48];   /* the server's address, for reports */
 	struct str helo; /* our name; the caller's memory */
 	struct session_policy policy;
-	bool secure;        /* what is said now is said through TLS */
-	bool busy;          /* why the session ended: the server had no place for it now */
-	bool tls_failed;    /* why the session ended: without TLS it may do better */
-	unsigned mechanism; /* enum ehlo_auth in use */
+	bool secure;          /* what is said now is said through TLS */
+	bool busy;            /* why the session ended: the server had no place for it now */
+	bool tls_failed;      /* why the session ended: without TLS it may do better */
+	bool chunking_failed; /* perhaps why the session ended: without BDAT it may do better */
+	unsigned mechanism;   /* enum ehlo_auth in use */
 	unsigned auth_step;
 	struct ehlo ehlo;
 	struct buf out;                     /* to be written */
 	uint64_t written;                   /* bytes written so far */
-	uint64_t dot_at;                    /* `written` after the last final dot */
 	size_t replies;                     /* whole replies received */
 	size_t rcpt_max;                    /* recipients that the server was seen to take at a time, 0: not known */
 	size_t messages;                    /* transactions that ended in good order */
 	bool must_reset;                    /* the server has an envelope that was given up */
+	bool silent;                        /* why the session ended: time was up */
+	bool out_of_step;                   /* the server waits for content that will not come */
 	struct transaction *current, *next; /* the caller's */
 	struct smtpreply reply;
 	struct dotstuff dots;
@@ -99,14 +104,14 @@ bool session_takes(const struct session *s, bool ahead);
  */
 void session_begin(struct session *s, struct transaction *t);
 
-/* Is the current transaction waiting for session_content? */
-bool session_wants_content(const struct session *s);
+/* The transaction that waits for session_content, the current one or one that was begun ahead; NULL: none does. */
+const struct transaction *session_wants_content(const struct session *s);
 
 /* The next piece of the message, with LF line ends. Write s->out between large pieces. */
 void session_content(struct session *s, struct str piece);
 /* The content is complete. One whose last line has no LF fails for good, and ends the session. */
 void session_content_end(struct session *s);
-/* The content cannot be read. Ends the session. */
+/* The content cannot be read. Ends the session, when the transaction before this one has its reply. */
 void session_content_failed(struct session *s);
 
 /* n bytes from the front of s->out were written. */
@@ -119,8 +124,10 @@ void session_secured(struct session *s);
 /* It will not be. `why`: in words. Ends the session. */
 void session_tls_failed(struct session *s, const char *why);
 
-/* The connection ended or broke, or time is up. */
+/* The connection ended or broke. */
 void session_lost(struct session *s);
+/* Time is up. */
+void session_late(struct session *s);
 
 /* Appends QUIT; the session is of no use afterwards. */
 void session_quit(struct session *s);

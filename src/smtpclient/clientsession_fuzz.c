@@ -13,9 +13,10 @@ static void turn(struct session *s, struct transaction *next)
 {
 	if (next->stage == TRANSACTION_NEW && session_takes(s, true))
 		session_begin(s, next);
-	if (session_wants_content(s)) {
+	for (const struct transaction *t; (t = session_wants_content(s)) != NULL;) {
 		session_content(s, STR(".a\r.\n\rb\n"));
-		session_content_end(s);
+		if (session_wants_content(s) == t)
+			session_content_end(s);
 	}
 	assert(buf_ok(&s->out));
 	for (size_t i = 0; i < s->out.n; i++)
@@ -49,6 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_init(&s, "192.0.2.1", STR("me"));
 	transaction_init(&t, STR("s@h"), to, 2);
 	transaction_init(&next, STR(""), to + 1, 1);
+	t.wire_size = next.wire_size = 9;
+	t.exact = true;
+	next.exact = size % 3 > 0;
+	next.wire_size += size % 5 == 0;
 	session_begin(&s, &t);
 	while (rest.n) {
 		str_cut(rest, (char)255, &part, &rest);

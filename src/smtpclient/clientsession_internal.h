@@ -1,8 +1,29 @@
-/* clientsession_internal: what clientsession.c has from session_envelope.c. */
+/*
+ * clientsession_internal: what the parts of a session have from each other.
+ *
+ *   clientsession        from the greeting to readiness; the end
+ *   session_transaction  what happens within transactions
+ *   session_envelope     MAIL and RCPT
+ */
 #ifndef SMTPCLIENT_CLIENTSESSION_INTERNAL_H
 #define SMTPCLIENT_CLIENTSESSION_INTERNAL_H
 
 #include "smtpclient/clientsession.h"
+
+/* Replaces the record: before, the peer's address, after; `said`: the server's words follow. */
+void session_report(struct session *s, struct transaction_record *r, char letter, const char *before, const char *after,
+		    bool said);
+/* Nothing more can be learnt from the server. Transactions without a report get this one. */
+void session_end(struct session *s, const char *before, const char *after, bool said);
+/* The same, for a reply that fits no question. */
+void session_end_confused(struct session *s);
+
+/* Sends what can be sent at once of a transaction that is current, or goes ahead. */
+void session_ask(struct session *s, struct transaction *t);
+/* A reply for the current transaction. */
+void session_on_reply(struct session *s, int code);
+/* RFC 5321 §3.8: a 421 while there is one, or not. */
+void session_on_closing(struct session *s);
 
 /* Append the command to s->out. */
 void session_put_mail(struct session *s, const struct transaction *t);

@@ -42,7 +42,7 @@ static void write_all(struct play *p)
 static void server(struct play *p, const char *bytes)
 {
 	session_input(&p->s, str_of(bytes));
-	if (session_wants_content(&p->s)) {
+	while (session_wants_content(&p->s)) {
 		session_content(&p->s, STR("hello\n"));
 		session_content_end(&p->s);
 	}
@@ -310,6 +310,206 @@ static void test_bad_addresses(void **state)
 }
 
 /* What qmail-rspawn makes of the records (contract §9.3, D.9). */
+#define CHUNKING "250-x\r\n250-PIPELINING\r\n250-SIZE\r\n250 CHUNKING\r\n"
+#define LOST "ZConnected to 127.0.0.1 but connection died. (#4.4.2)\n"
+#define DUPLICATE "ZConnected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2)\n"
+
+/* The size of what server() sends. */
+static void start_exact(struct play *p, size_t recipients)
+{
+	start(p, recipients);
+	p->t.wire_size = p->next.wire_size = 7;
+	p->t.exact = p->next.exact = true;
+}
+
+static void test_chunks_need_not_wait(void **state)
+{
+	struct play p;
+
+	(void)state;
+	start_exact(&p, 2);
+	server(&p, "220 hi\r\n");
+	buf_clear(&p.seen);
+	server(&p, CHUNKING);
+	expect_written(&p, "MAIL FROM:<s@a.test> SIZE=7\r\nRCPT TO:<a@h.test>\r\nRCPT TO:<b@h.test>\r\n"
+			   "BDAT 7 LAST\r\nhello\r\n");
+	assert_true(session_takes(&p.s, true) && !session_takes(&p.s, false));
+	session_begin(&p.s, &p.next);
+	server(&p, "");
+	expect_written(&p, "RSET\r\nMAIL FROM:<n@a.test> SIZE=7\r\nRCPT TO:<b@h.test>\r\nBDAT 7 LAST\r\nhello\r\n");
+	assert_false(session_takes(&p.s, true));
+	server(&p, "250 ok\r\n250 ok\r\n550 no\r\n250 done\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 done\r\n");
+	expect_written(&p, "");
+	expect_report(&p.t, "r|h127.0.0.1 does not like recipient.\nRemote host said: 550 no\n|K" ACCEPTED);
+	expect_report(&p.next, "r|K" ACCEPTED);
+	assert_true(session_takes(&p.s, false) && !p.s.must_reset && !p.s.chunking_failed);
+	stop(&p);
+}
+
+/* Without PIPELINING, or with much to send, the chunk waits until somebody may have it. */
+static void test_chunks_that_wait(void **state)
+{
+	struct play p;
+
+	(void)state;
+	start_exact(&p, 1);
+	server(&p, "220 hi\r\n");
+	server(&p, "250-x\r\n250 CHUNKING\r\n");
+	server(&p, "250 ok\r\n");
+	buf_clear(&p.seen);
+	server(&p, "250 ok\r\n");
+	expect_written(&p, "BDAT 7 LAST\r\nhello\r\n");
+	server(&p, "250 done\r\n");
+	expect_report(&p.t, "r|K" ACCEPTED);
+	p.next.wire_size = 70000;
+	session_begin(&p.s, &p.next);
+	p.s.ehlo.pipelining = true;
+	write_all(&p);
+	expect_written(&p, "MAIL FROM:<n@a.test>\r\n");
+	session_free(&p.s);
+	stop(&p);
+
+	start_exact(&p, 1);
+	p.t.wire_size = 70000;
+	server(&p, "220 hi\r\n");
+	buf_clear(&p.seen);
+	server(&p, CHUNKING);
+	expect_written(&p, "MAIL FROM:<s@a.test> SIZE=70000\r\nRCPT TO:<a@h.test>\r\n");
+	server(&p, "250 ok\r\n550 no\r\n");
+	expect_report(&p.t,
+		      "h127.0.0.1 does not like recipient.\nRemote host said: 550 no\n|DGiving up on 127.0.0.1.\n");
+	session_begin(&p.s, &p.next);
+	server(&p, "");
+	expect_written(&p, "RSET\r\nMAIL FROM:<n@a.test> SIZE=7\r\nRCPT TO:<b@h.test>\r\nBDAT 7 LAST\r\nhello\r\n");
+	stop(&p);
+}
+
+static void test_chunks_that_nobody_may_have(void **state)
+{
+	static const struct {
+		const char *replies, *report;
+	} rows[] = {
+		{ "550 no\r\n503 no\r\n503 no\r\n",
+		  "DConnected to 127.0.0.1 but sender was rejected.\nRemote host said: 550 no\n" },
+		{ "250 ok\r\n450 no\r\n503 no\r\n",
+		  "s127.0.0.1 does not like recipient.\nRemote host said: 450 no\n|DGiving up on 127.0.0.1.\n" },
+		{ "250 ok\r\n250 no\r\n552 no\r\n",
+		  "r|D127.0.0.1 failed after I sent the message.\nRemote host said: 552 no\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct play p;
+
+		start_exact(&p, 1);
+		server(&p, "220 hi\r\n");
+		server(&p, CHUNKING);
+		server(&p, rows[i].replies);
+		expect_report(&p.t, rows[i].report);
+		assert_true(session_takes(&p.s, false) && p.s.must_reset && !p.t.try_another);
+		stop(&p);
+	}
+}
+
+/* What ends a session with a chunk under way; `left`: bytes that were not handed to the system. */
+static void test_chunks_that_go_wrong(void **state)
+{
+	static const struct {
+		const char *replies;
+		size_t left;
+		const char *message;
+		bool try_another, late;
+	} rows[] = {
+		{ "", 0, LOST, true, false },
+		{ "250 ok\r\n", 0, LOST, true, false },
+		{ "250 ok\r\n", 0, DUPLICATE, false, true },
+		{ "250 ok\r\n", 1, LOST, true, true },
+		{ "550 no\r\n", 0, "DConnected to 127.0.0.1 but sender was rejected.\nRemote host said: 550 no\n", true,
+		  true },
+		{ "250 ok\r\n250 ok\r\n", 0, DUPLICATE, false, false },
+		{ "250 ok\r\n250 ok\r\n", 1, LOST, true, false },
+		{ "250 ok\r\n250 ok\r\n502 what\r\n", 0,
+		  "ZConnected to 127.0.0.1 but it refused BDAT, which it offers.\nRemote host said: 502 what\n",
+		  true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct play p;
+
+		start_exact(&p, 1);
+		server(&p, "220 hi\r\n");
+		server(&p, CHUNKING);
+		p.s.written -= rows[i].left;
+		server(&p, rows[i].replies);
+		(rows[i].late ? session_late : session_lost)(&p.s);
+		assert_string_equal(buf_cstr(&p.t.message.text), rows[i].message + 1);
+		assert_int_equal(p.t.message.letter, *rows[i].message);
+		assert_int_equal(p.t.try_another, rows[i].try_another);
+		assert_true(p.s.chunking_failed);
+		stop(&p);
+	}
+}
+
+/* Content that is not what was measured never becomes a message, and the one before it gets its reply. */
+static void test_chunks_of_the_wrong_size(void **state)
+{
+	for (size_t size = 6; size <= 8; size += 2) {
+		struct play p;
+
+		(void)state;
+		start_exact(&p, 1);
+		server(&p, "220 hi\r\n");
+		server(&p, CHUNKING);
+		p.next.wire_size = size;
+		session_begin(&p.s, &p.next);
+		session_content(&p.s, STR("hello\n"));
+		if (session_wants_content(&p.s))
+			session_content_end(&p.s);
+		assert_false(session_takes(&p.s, true));
+		expect_report(&p.next, "ZUnable to read message. (#4.3.0)\n");
+		server(&p, "250 ok\r\n250 ok\r\n250 done\r\n");
+		expect_report(&p.t, "r|K" ACCEPTED);
+		assert_int_equal(p.s.stage, SESSION_BROKEN);
+		stop(&p);
+	}
+}
+
+static void test_no_chunks_where_they_may_not_be(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct play p;
+
+		(void)state;
+		start_exact(&p, 1);
+		p.s.policy.no_chunking = i == 0;
+		p.t.exact = i == 0;
+		server(&p, "220 hi\r\n");
+		buf_clear(&p.seen);
+		server(&p, CHUNKING);
+		expect_written(&p, "MAIL FROM:<s@a.test> SIZE=7\r\nRCPT TO:<a@h.test>\r\nDATA\r\n");
+		stop(&p);
+	}
+}
+
+static void test_one_that_goes_ahead_and_needs_utf8(void **state)
+{
+	struct play p;
+
+	(void)state;
+	start(&p, 1);
+	p.next.smtputf8 = true;
+	p.next.sender = STR("j\xc3\xb6rg@a.test");
+	server(&p, "220 hi\r\n");
+	server(&p, PIPELINING);
+	server(&p, "250 ok\r\n250 ok\r\n354 go\r\n");
+	session_begin(&p.s, &p.next);
+	expect_report(&p.next, "DConnected to 127.0.0.1 but it takes no internationalized addresses. (#5.6.7)\n");
+	server(&p, "250 done\r\n");
+	expect_report(&p.t, "r|K" ACCEPTED);
+	stop(&p);
+}
+
 static void test_results(void **state)
 {
 	static const struct {
@@ -345,6 +545,13 @@ int main(void)
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_failed_greetings_lead_on),
 		cmocka_unit_test(test_bad_addresses),
+		cmocka_unit_test(test_chunks_need_not_wait),
+		cmocka_unit_test(test_chunks_that_wait),
+		cmocka_unit_test(test_chunks_that_nobody_may_have),
+		cmocka_unit_test(test_chunks_that_go_wrong),
+		cmocka_unit_test(test_chunks_of_the_wrong_size),
+		cmocka_unit_test(test_no_chunks_where_they_may_not_be),
+		cmocka_unit_test(test_one_that_goes_ahead_and_needs_utf8),
 		cmocka_unit_test(test_results),
 	};
 

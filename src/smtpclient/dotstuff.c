@@ -9,7 +9,7 @@ static char *add_byte(struct dotstuff *d, char c, char *to)
 	if (c == '\n') {
 		*to++ = '\r';
 		*to++ = '\n';
-		*d = DOTSTUFF_INIT;
+		d->in_line = d->cr = false;
 		return to;
 	}
 	if (d->cr) {
@@ -17,7 +17,7 @@ static char *add_byte(struct dotstuff *d, char c, char *to)
 		d->cr = false;
 		d->in_line = true;
 	}
-	if (c == '.' && !d->in_line)
+	if (c == '.' && !d->in_line && !d->bare)
 		*to++ = '.';
 	*to++ = c;
 	d->in_line = true;
@@ -34,7 +34,7 @@ static char *add_piece(struct dotstuff *d, struct str piece, char *to)
 	}
 	if (piece.n == 0)
 		return to;
-	if (*piece.p == '.' && !d->in_line)
+	if (*piece.p == '.' && !d->in_line && !d->bare)
 		*to++ = '.';
 	memcpy(to, piece.p, piece.n);
 	d->in_line = true;
@@ -62,6 +62,45 @@ bool dotstuff_end(struct dotstuff *d, struct buf *out)
 {
 	if (d->in_line || d->cr)
 		return false;
-	buf_add(out, STR(".\r\n"));
+	if (!d->bare)
+		buf_add(out, STR(".\r\n"));
 	return true;
+}
+
+/* Bytes of a piece without LF, whose CRs count when something that is no LF follows them. */
+static uint64_t measure_piece(struct dotstuff *d, struct str piece)
+{
+	uint64_t n = 0;
+
+	if (!d->cr && str_chr(piece, '\r') == piece.n) {
+		d->in_line |= piece.n > 0;
+		return piece.n;
+	}
+	for (size_t i = 0; i < piece.n; i++) {
+		if (piece.p[i] == '\r') {
+			d->cr = true;
+			continue;
+		}
+		n += d->cr ? 2 : 1;
+		d->cr = false;
+		d->in_line = true;
+	}
+	return n;
+}
+
+uint64_t dotstuff_measure(struct dotstuff *d, struct str content)
+{
+	uint64_t size = 0;
+
+	while (content.n) {
+		size_t n = str_chr(content, '\n');
+
+		size += measure_piece(d, str_head(content, n));
+		if (n < content.n) {
+			size += 2;
+			d->in_line = d->cr = false;
+		}
+		content = str_from(content, n + 1);
+	}
+	return size;
 }

@@ -127,12 +127,43 @@ static void test_bytes_on_the_wire(void **state)
 	}
 }
 
+/* As a chunk: the measure is its length, whatever the pieces, and without added dots it is what DATA carries. */
+static void test_chunks(void **state)
+{
+	char in[40];
+
+	(void)state;
+	srand(2);
+	for (int round = 0; round < 20000; round++) {
+		struct str content = { in, (size_t)rand() % sizeof in };
+		size_t piece = 1 + (size_t)rand() % 7;
+		struct dotstuff d = DOTSTUFF_BARE, m = DOTSTUFF_BARE;
+		struct buf out = BUF_INIT(1000);
+		uint64_t size = 0;
+
+		for (size_t i = 0; i < content.n; i++)
+			in[i] = "\r\n. x"[rand() % 5];
+		for (size_t i = 0; i < content.n; i += piece)
+			dotstuff_add(&d, str_head(str_from(content, i), piece), &out);
+		for (struct str rest = content; rest.n; rest = str_from(rest, piece + 1))
+			size += dotstuff_measure(&m, str_head(rest, piece + 1));
+		assert_int_equal(out.n, size);
+		assert_int_equal(dotstuff_end(&d, &out), dotstuff_end(&m, &out));
+		assert_int_equal(out.n, size);
+		for (size_t i = 0; i < out.n; i++)
+			if (out.p[i] == '\r' || out.p[i] == '\n')
+				assert_memory_equal(out.p + i - (out.p[i] == '\n'), "\r\n", 2);
+		buf_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_short_content_is_one_message),
 		cmocka_unit_test(test_random_bytes),
 		cmocka_unit_test(test_bytes_on_the_wire),
+		cmocka_unit_test(test_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

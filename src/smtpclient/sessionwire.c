@@ -109,6 +109,11 @@ void sessionwire_lost(struct sessionwire *w)
 	session_lost(w->s);
 }
 
+void sessionwire_late(struct sessionwire *w)
+{
+	session_late(w->s);
+}
+
 void sessionwire_quit(struct sessionwire *w)
 {
 	session_quit(w->s);

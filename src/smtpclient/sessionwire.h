@@ -32,6 +32,8 @@ struct str sessionwire_out(struct sessionwire *w);
 void sessionwire_wrote(struct sessionwire *w, size_t n);
 void sessionwire_input(struct sessionwire *w, struct str bytes);
 void sessionwire_lost(struct sessionwire *w);
+/* Time is up. */
+void sessionwire_late(struct sessionwire *w);
 
 /* QUIT, and the end of TLS: what is to be written last. */
 void sessionwire_quit(struct sessionwire *w);

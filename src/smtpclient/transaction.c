@@ -27,8 +27,10 @@ void transaction_restart(struct transaction *t)
 		record_clear(&t->rcpt[i]);
 	record_clear(&t->message);
 	t->stage = TRANSACTION_NEW;
-	t->try_another = t->refused = t->asked = false;
+	t->try_another = t->refused = t->asked = t->chunk = false;
 	t->replies = t->next_rcpt = t->end = t->accepted = 0;
+	t->body = TRANSACTION_BODY_NOT_YET;
+	t->chunk_left = t->end_at = 0;
 }
 
 void transaction_free(struct transaction *t)

@@ -25,16 +25,20 @@ enum transaction_stage {
 	TRANSACTION_RCPT,
 	TRANSACTION_DATA,
 	TRANSACTION_BODY, /* no reply is due; content is wanted */
-	TRANSACTION_DOT,
+	TRANSACTION_DOT,  /* the verdict, be it on the final dot or on the last chunk */
 	TRANSACTION_DONE,
 };
+
+/* Where the content is. By BDAT it may be ahead of the replies. */
+enum transaction_body { TRANSACTION_BODY_NOT_YET, TRANSACTION_BODY_WANTED, TRANSACTION_BODY_SENT };
 
 struct transaction {
 	/* What to send. The memory behind the views is the caller's. */
 	struct str sender;
 	const struct str *recipients;
 	size_t nrecipients;
-	uint64_t wire_size; /* for SIZE=; 0: unknown */
+	uint64_t wire_size; /* for SIZE= (RFC 1870): with CRLFs, without added dots; 0: unknown */
+	bool exact;         /* wire_size is, and the last line ends in LF: BDAT may be used */
 	bool eightbit, smtputf8;
 	/*
 	 * Recipients that are too many for the server may be left without a
@@ -59,6 +63,10 @@ struct transaction {
 	size_t accepted;  /* recipients */
 	bool refused;     /* MAIL was */
 	bool asked;       /* its commands are written */
+	bool chunk;       /* its content goes by BDAT */
+	enum transaction_body body;
+	uint64_t chunk_left; /* bytes that the chunk still has room for */
+	uint64_t end_at;     /* the session's `written` when all of the content is */
 };
 
 /* `recipients` and the views must outlive the transaction. */

@@ -6,7 +6,7 @@
         ...
         sink.messages -> [Message(sender, recipients, data, helo, connection)]
 
-Stages: connect helo starttls auth mail rcpt data dot rset quit. A mood is None (behave), a
+Stages: connect helo starttls auth mail rcpt data bdat dot rset quit. A mood is None (behave), a
 reply line (str, several lines with \\n), DROP (close the connection), Stall(s)
 (wait, then behave), or a function (argument, session) returning one of those.
 Addresses are kept as they stood on the wire, without the angle brackets.
@@ -43,6 +43,7 @@ class Sink:
         self.tls, self.wrapped, self.users, self.mechanisms, self.lmtp = tls, wrapped, users, mechanisms, lmtp
         self.hello = extensions if hello is None else hello
         self.resumed = 0
+        self.knows_bdat = True
         self.extensions = extensions
         self.messages, self.commands = [], []
         self.connections = self.open = self.most_open = 0
@@ -150,11 +151,13 @@ class _Session:
             return self.authenticate(argument)
         if verb == b"MAIL" and self.sink.users and not self.user:
             return self.send("530 5.7.0 who are you?")
-        if verb == b"BDAT":
+        if verb == b"BDAT" and self.sink.knows_bdat:
             return self.bdat(argument)
         if verb == b"MAIL":
-            self.sender, self.recipients = path(argument), []
-            return self.answer("mail", argument, "250 2.1.0 ok")
+            self.sender, self.recipients = None, []
+            return self.answer("mail", argument, "250 2.1.0 ok", lambda: setattr(self, "sender", path(argument)))
+        if verb == b"RCPT" and self.sender is None:
+            return self.send("503 5.5.1 no sender")
         if verb == b"RCPT":
             return self.answer("rcpt", argument, "250 2.1.5 ok",
                                lambda: self.recipients.append(path(argument)))
@@ -201,12 +204,16 @@ class _Session:
 
     def bdat(self, argument):
         size, _, last = argument.partition(b" ")
-        self.pieces = (self.pieces or b"") + self.stream.read(int(size))
+        self.pieces, behaved = (self.pieces or b"") + self.stream.read(int(size)), []
         if not self.recipients:
             self.pieces = None
             return self.send("503 5.5.1 no valid recipients")
-        if last.upper() != b"LAST":
-            return self.answer("bdat", argument, "250 2.0.0 go on")
+        whole = last.upper() == b"LAST"
+        if not self.answer("bdat", argument, None if whole else "250 2.0.0 go on", lambda: behaved.append(True)):
+            return False
+        if not behaved or not whole:
+            self.pieces = self.pieces if behaved else None
+            return True
         content, self.pieces = self.pieces, None
         return self.end_of_data(content)
 
@@ -263,6 +270,8 @@ class _Session:
             mood = None
         if mood is None and effect:
             effect()
+        if mood is None and reply is None:
+            return True
         return self.send(reply if mood is None else mood)
 
     def send(self, reply):
