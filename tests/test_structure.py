@@ -27,6 +27,7 @@ TESTED_ELSEWHERE = {
     "sys/accounts.c": "tests/root", "sys/clock.c": "read by everything", "sys/home.c": "tests/test_straight_path.py",
     "sys/random.c": "read by everything", "sys/service.c": "tests/test_straight_path.py",
     "sys/unixsock.c": "tests/test_straight_path.py", "sys/packetqueue.c": "tests/test_rspawn.py",
+    "sys/ownjournal.c": "tests/test_straight_path.py",
     # clients of a service: tested with the service
     "dns/dnsclient.c": "tests/test_dns.py", "resolver/lookup.c": "tests/test_dns.py",
     "submit/submit.c": "tests/test_straight_path.py", "submit/submit_program.c": "tests/test_inject.py",

@@ -113,6 +113,15 @@ size_t journal_count(const struct journal *j)
 	return j->index.n;
 }
 
+bool journal_info_of(const struct journal *j, uint64_t id, struct journal_info *info)
+{
+	const struct entry *x = index_find(&j->index, id);
+
+	if (x)
+		*info = (struct journal_info){ x->id, x->birth, x->due };
+	return x != NULL;
+}
+
 void journal_each(const struct journal *j, void (*each)(void *ctx, const struct journal_info *info), void *ctx)
 {
 	for (size_t i = 0; i < j->index.nslots; i++) {
@@ -258,7 +267,7 @@ void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bo
 	stage_end(j, s, j->stage.n);
 }
 
-void journal_stage_defer(struct journal *j, uint64_t id, int64_t due)
+void journal_stage_defer(struct journal *j, uint64_t id, int64_t due, struct str answers)
 {
 	struct entry *x = index_find(&j->index, id);
 	struct staged *s;
@@ -268,6 +277,13 @@ void journal_stage_defer(struct journal *j, uint64_t id, int64_t due)
 	x->due = due;
 	s = stage_begin(j, RECORD_DEFER, id);
 	wire_put_u64(&j->stage, (uint64_t)due);
+	if (answers.n) {
+		s->has_answers = true;
+		/* Where the answers before these are. */
+		wire_put_u64(&j->stage, x->answers ? x->answers->number : 0);
+		wire_put_u32(&j->stage, x->answers_offset);
+		wire_put_str(&j->stage, answers);
+	}
 	stage_end(j, s, j->stage.n);
 }
 

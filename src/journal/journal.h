@@ -75,7 +75,15 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
  * recipients are ignored, here and below.
  */
 void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bool failed, struct str text);
-void journal_stage_defer(struct journal *j, uint64_t id, int64_t due);
+
+/* As `due`: never, until somebody says otherwise. */
+#define JOURNAL_HELD INT64_MAX
+
+/*
+ * Nothing of the message is due before `due`. answers tell why: repeated u32 recipient, str text; may be empty. The
+ * last answer for each recipient is kept until it is done.
+ */
+void journal_stage_defer(struct journal *j, uint64_t id, int64_t due, struct str answers);
 void journal_stage_end(struct journal *j, uint64_t id);
 
 /*
@@ -103,17 +111,18 @@ void journal_body_discard(struct journal *j, uint64_t id);
 /* What is known of a live message without reading the disk. */
 struct journal_info {
 	uint64_t id;
-	int64_t birth, due; /* due 0: at once */
+	int64_t birth, due; /* due 0: at once; JOURNAL_HELD: never */
 };
 
 size_t journal_count(const struct journal *j);
+bool journal_info_of(const struct journal *j, uint64_t id, struct journal_info *info);
 /* Calls each() for every live message, in no order. */
 void journal_each(const struct journal *j, void (*each)(void *ctx, const struct journal_info *info), void *ctx);
 
 /* A message read back. */
 struct journal_envelope {
 	uint64_t id;
-	int64_t birth;
+	int64_t birth, due;
 	uint32_t uid, pid;
 	uint64_t size; /* bytes of content */
 	struct str sender;
@@ -129,6 +138,8 @@ struct journal_envelope {
 
 /* False: no such message, or it cannot be read (it is set aside; e says so). */
 bool journal_read_envelope(struct journal *j, uint64_t id, struct journal_envelope *env, struct err *e);
+/* As journal_read_envelope, without content; of a large queue this reads only what it must. */
+bool journal_read_head(struct journal *j, uint64_t id, struct journal_envelope *env, struct err *e);
 /* Is the recipient done? */
 bool journal_done(const struct journal *j, uint64_t id, uint32_t recipient);
 
@@ -138,6 +149,18 @@ int journal_open_body(const struct journal *j, uint64_t id);
 /* Calls each() for every note of the message, in the order of the failures. */
 bool journal_each_note(struct journal *j, uint64_t id, void (*each)(void *ctx, uint32_t recipient, struct str text),
 		       void *ctx, struct err *e);
+
+/* Calls each() for the last answer of every recipient that has one and is not done. What cannot be read is left out. */
+void journal_each_answer(struct journal *j, uint64_t id, void (*each)(void *ctx, uint32_t recipient, struct str text),
+			 void *ctx);
+
+#define JOURNAL_SENDER UINT32_MAX
+
+/*
+ * Stages the message with another sender (recipient: JOURNAL_SENDER) or with another address for one open recipient.
+ * Nothing else may be staged. False: there is no such recipient, or it does not fit.
+ */
+bool journal_stage_edit(struct journal *j, uint64_t id, uint32_t recipient, struct str address, struct err *e);
 
 /*
  * Background work: moves live messages out of the oldest segment when enough

@@ -167,6 +167,7 @@ static void apply_moved(struct journal *j, const struct staged *s)
 	x->content_length = s->content_length;
 	journal_count_entry(j, x);
 	x->meta_notes = s->has_notes;
+	x->answers = NULL;
 	/* Notes staged after the move are in the list behind those that moved along. */
 	if (x->state && s->moved_notes) {
 		x->state->nnotes -= s->moved_notes;
@@ -183,6 +184,16 @@ static void apply_result(struct journal *j, const struct staged *s)
 		entry_replace_note(x, note);
 	else if (x)
 		entry_add_note(x, note);
+}
+
+static void apply_defer(struct journal *j, const struct staged *s)
+{
+	struct entry *x = s->has_answers ? index_find(&j->index, s->id) : NULL;
+
+	if (x) {
+		x->answers = s->segment;
+		x->answers_offset = s->offset;
+	}
 }
 
 /* Copies a staged record behind those in `bytes`. */
@@ -233,6 +244,8 @@ static void apply(struct journal *j)
 			j->accepted++;
 		} else if (s->type == RECORD_RESULT) {
 			apply_result(j, s);
+		} else if (s->type == RECORD_DEFER) {
+			apply_defer(j, s);
 		} else if (s->type == RECORD_MOVED) {
 			apply_moved(j, s);
 		}

@@ -81,19 +81,26 @@ static void add_note(void *ctx, uint32_t recipient, struct str text)
 	wire_put_str(&n->bytes, text);
 }
 
-static void stage_copy(struct journal *j, const struct entry *x, struct message_meta *m, struct str content)
+/* whole: not if anything of what happened to it cannot be read; then false. */
+static bool stage_copy(struct journal *j, const struct entry *x, struct message_meta *m, struct str content, bool whole)
 {
 	struct moved_notes notes = { .bytes = BUF_INIT(SIZE_MAX), .room = j->o.segment_size / 4 };
+	struct moved_notes answers = { .bytes = BUF_INIT(SIZE_MAX), .room = j->o.segment_size / 16 };
 	uint32_t later = x->state ? x->state->nnotes : 0;
 	struct staged *s;
 	size_t meta_end;
 
-	journal_notes_of(j, x, m, add_note, &notes);
+	if (!journal_notes_of(x, m, add_note, &notes) && whole) {
+		buf_free(&notes.bytes);
+		return false;
+	}
 	if (x->state && x->state->done)
 		m->done = (struct str){ (char *)x->state->done, (x->nrecipients + 7) / 8 };
 	m->due = x->due;
 	m->nnotes += later;
 	m->notes = buf_str(&notes.bytes);
+	journal_answers_of(j, x, m, add_note, &answers);
+	m->answers = buf_str(&answers.bytes);
 	s = stage_begin(j, RECORD_MOVED, x->id);
 	s->has_notes = m->nnotes != 0;
 	s->moved_notes = later;
@@ -102,6 +109,8 @@ static void stage_copy(struct journal *j, const struct entry *x, struct message_
 	buf_add(&j->stage, content);
 	stage_end(j, s, meta_end);
 	buf_free(&notes.bytes);
+	buf_free(&answers.bytes);
+	return true;
 }
 
 /* Stages a copy of x with everything that happened to it; its size in bytes, or 0. */
@@ -115,11 +124,67 @@ static uint64_t stage_move(struct journal *j, struct entry *x)
 	bool ok = journal_load(j, x, &record, &r, &e);
 
 	if (ok && message_meta_get((struct str){ record.p + RECORD_HEADER, r.meta_length }, &m))
-		stage_copy(j, x, &m, (struct str){ record.p + RECORD_HEADER + r.meta_length, r.content_length });
+		stage_copy(j, x, &m, (struct str){ record.p + RECORD_HEADER + r.meta_length, r.content_length }, false);
 	else
 		size = 0;
 	buf_free(&record);
 	return size;
+}
+
+/* The recipients with another address for one of them. */
+static void put_recipients(struct buf *out, const struct message_meta *m, uint32_t changed, struct str address)
+{
+	struct wire_reader r = wire_reader(m->recipients);
+
+	for (uint32_t i = 0; i < m->nrecipients; i++) {
+		struct str old = wire_get_str(&r, SIZE_MAX);
+
+		wire_put_str(out, i == changed ? address : old);
+		wire_put_str(out, wire_get_str(&r, SIZE_MAX));
+	}
+}
+
+static bool may_edit(const struct journal *j, const struct entry *x, uint32_t recipient, struct str address,
+		     struct err *e)
+{
+	if (j->nstaged)
+		return err_temp(e, "the queue is busy");
+	if (x == NULL)
+		return err_perm(e, "there is no such message");
+	if (recipient != JOURNAL_SENDER && (recipient >= x->nrecipients || entry_is_done(x, recipient)))
+		return err_perm(e, "there is no such open recipient");
+	if (record_size(x->meta_length + (uint32_t)address.n, x->content_length) > j->o.segment_size / 8 * 7)
+		return err_perm(e, "the message would not fit in a journal segment any more");
+	return true;
+}
+
+bool journal_stage_edit(struct journal *j, uint64_t id, uint32_t recipient, struct str address, struct err *e)
+{
+	struct entry *x = index_find(&j->index, id);
+	struct buf record = BUF_INIT(SIZE_MAX), recipients = BUF_INIT(SIZE_MAX);
+	struct message_meta m;
+	struct record r;
+	bool ok;
+
+	if (!may_edit(j, x, recipient, address, e) || !journal_load(j, x, &record, &r, e)) {
+		buf_free(&record);
+		return false;
+	}
+	ok = message_meta_get((struct str){ record.p + RECORD_HEADER, r.meta_length }, &m);
+	if (ok && recipient == JOURNAL_SENDER)
+		m.sender = address;
+	if (ok) {
+		put_recipients(&recipients, &m, recipient, address);
+		m.recipients = buf_str(&recipients);
+		ok = stage_copy(j, x, &m, (struct str){ record.p + RECORD_HEADER + r.meta_length, r.content_length },
+				true) ||
+		     err_temp(e, "message %llu cannot be read now", (unsigned long long)id);
+	} else {
+		err_perm(e, "message %llu: envelope of an unknown form", (unsigned long long)id);
+	}
+	buf_free(&record);
+	buf_free(&recipients);
+	return ok;
 }
 
 struct place {

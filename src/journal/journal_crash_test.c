@@ -4,7 +4,7 @@
  * what was promised.
  *
  * The work is a script that a seed makes: accepting in batches, results,
- * deferrals, ends, compaction, restarts. CRASH_ROUNDS scripts are run (each
+ * deferrals, changed envelopes, ends, compaction, restarts. CRASH_ROUNDS scripts are run (each
  * with a seed from CRASH_SEED on); CRASH_AT picks one operation of them,
  * CRASH_VERBOSE says before each run which it is.
  */
@@ -70,6 +70,8 @@ struct promise {
 	enum reach end;
 	enum reach revoked; /* a refused message: how certain it is that it does not come back */
 	struct result results[RECIPIENTS_MAX];
+	/* Which edition of the sender and of the first recipient's address may be found. */
+	uint32_t sender_from, sender_to, address_from, address_to;
 	int64_t dues[DUES_MAX]; /* which it may have; the first is durable */
 	enum reach due_reach[DUES_MAX];
 	int ndues;
@@ -117,12 +119,15 @@ static void add_content(struct buf *b, uint64_t tag)
 	}
 }
 
-static void add_recipients(struct buf *b, uint64_t tag, uint32_t n)
+#define EDITIONS 1000 /* text_of(tag, EDITIONS + n): the nth edition of the first recipient */
+#define SENDERS 2000
+
+static void add_recipients(struct buf *b, uint64_t tag, uint32_t n, uint32_t edition)
 {
 	char text[64];
 
 	for (uint32_t i = 0; i < n; i++) {
-		text_of(tag, i, text);
+		text_of(tag, i == 0 ? EDITIONS + edition : i, text);
 		wire_put_str(b, str_of(text));
 		wire_put_str(b, STR(""));
 	}
@@ -202,20 +207,63 @@ static void check_body(struct world *w, const struct promise *p, struct str expe
 	free(got);
 }
 
+static void answer_of(uint64_t tag, uint32_t recipient, char out[64])
+{
+	snprintf(out, 64, "Not yet: %llx %lx\n", (unsigned long long)tag, (unsigned long)recipient);
+}
+
+struct answers_found {
+	const struct world *w;
+	const struct promise *p;
+	unsigned seen;
+};
+
+static void check_answer(void *ctx, uint32_t recipient, struct str text)
+{
+	struct answers_found *f = ctx;
+	char expected[64];
+
+	answer_of(f->p->tag, recipient, expected);
+	assert_true(recipient < f->p->nrecipients);
+	assert_false(journal_done(f->w->j, f->p->id, recipient));
+	assert_false(f->seen >> recipient & 1);
+	f->seen |= 1u << recipient;
+	assert_true(str_eq(text, str_of(expected)));
+}
+
+/* The sender and the first recipient are one of those they may be. */
+static void check_envelope(const struct promise *p, const struct journal_envelope *env)
+{
+	struct buf recipients = BUF_INIT(SIZE_MAX);
+	bool sender_known = false, recipients_known = false;
+	char sender[64];
+
+	for (uint32_t i = p->sender_from; i <= p->sender_to; i++) {
+		text_of(p->tag, SENDERS + i, sender);
+		sender_known |= str_eq(env->sender, str_of(sender));
+	}
+	for (uint32_t i = p->address_from; i <= p->address_to; i++) {
+		buf_clear(&recipients);
+		add_recipients(&recipients, p->tag, p->nrecipients, i);
+		recipients_known |= str_eq(env->recipients, buf_str(&recipients));
+	}
+	assert_true(sender_known);
+	assert_true(recipients_known);
+	buf_free(&recipients);
+}
+
 static void check_message(struct world *w, const struct promise *p, enum reach need)
 {
-	struct buf recipients = BUF_INIT(SIZE_MAX), content = BUF_INIT(SIZE_MAX);
+	struct answers_found answers = { w, p, 0 };
+	struct buf content = BUF_INIT(SIZE_MAX);
 	struct journal_envelope env;
-	char sender[64];
 	struct err e;
 
 	if (!journal_read_envelope(w->j, p->id, &env, &e))
 		fail_msg("%s", e.text);
-	text_of(p->tag, 99, sender);
-	add_recipients(&recipients, p->tag, p->nrecipients);
 	add_content(&content, p->tag);
-	assert_true(str_eq(env.sender, str_of(sender)));
-	assert_true(str_eq(env.recipients, buf_str(&recipients)));
+	check_envelope(p, &env);
+	journal_each_answer(w->j, p->id, check_answer, &answers);
 	assert_int_equal(env.nrecipients, p->nrecipients);
 	assert_int_equal(env.birth, (int64_t)(p->tag >> 8));
 	assert_int_equal(env.has_body, p->has_body);
@@ -226,7 +274,6 @@ static void check_message(struct world *w, const struct promise *p, enum reach n
 		assert_true(str_eq(env.content, buf_str(&content)));
 	check_results(w, p, need, env.failed);
 	buf_free(&env.storage);
-	buf_free(&recipients);
 	buf_free(&content);
 }
 
@@ -455,8 +502,8 @@ static void step_accept(struct world *w, uint64_t tag)
 	p.nrecipients = (uint32_t)(tag % RECIPIENTS_MAX + 1);
 	p.has_body = tag % 7 == 0;
 	p.message = STAGED;
-	text_of(tag, 99, sender);
-	add_recipients(&recipients, tag, p.nrecipients);
+	text_of(tag, SENDERS, sender);
+	add_recipients(&recipients, tag, p.nrecipients, 0);
 	add_content(&content, tag);
 	m = (struct journal_message){ .birth = (int64_t)(tag >> 8),
 				      .sender = str_of(sender),
@@ -509,13 +556,43 @@ static void step_result(struct world *w, struct promise *p)
 
 static void step_defer(struct world *w, struct promise *p)
 {
-	int64_t due = (int64_t)below(&w->chance, 1000000) + 1;
+	int64_t due = below(&w->chance, 8) ? (int64_t)below(&w->chance, 1000000) + 1 : JOURNAL_HELD;
+	uint32_t with_answers = below(&w->chance, 1u << p->nrecipients);
+	struct buf answers = BUF_INIT(SIZE_MAX);
+	char text[64];
 
 	if (p->ndues == DUES_MAX)
 		return;
-	journal_stage_defer(w->j, p->id, due);
+	for (uint32_t r = 0; r < p->nrecipients; r++) {
+		if (!(with_answers >> r & 1))
+			continue;
+		answer_of(p->tag, r, text);
+		wire_put_u32(&answers, r);
+		wire_put_str(&answers, str_of(text));
+	}
+	journal_stage_defer(w->j, p->id, due, buf_str(&answers));
+	buf_free(&answers);
 	p->dues[p->ndues] = due;
 	p->due_reach[p->ndues++] = STAGED;
+}
+
+/* Another sender, or another first recipient, between two commits as qmail-journal does it. */
+static void step_edit(struct world *w, struct promise *p)
+{
+	bool sender = p->results[0].reach != NEVER || below(&w->chance, 2);
+	uint32_t *from = sender ? &p->sender_from : &p->address_from, *to = sender ? &p->sender_to : &p->address_to;
+	char text[64];
+	struct err e;
+
+	step_commit(w, false);
+	text_of(p->tag, (sender ? SENDERS : EDITIONS) + *to + 1, text);
+	if (!journal_stage_edit(w->j, p->id, sender ? JOURNAL_SENDER : 0, str_of(text), &e))
+		return;
+	++*to;
+	if (!journal_commit(w->j, true, &e))
+		return;
+	all_reached(w, DURABLE);
+	*from = *to;
 }
 
 static void step_end(struct world *w, struct promise *p)
@@ -574,8 +651,10 @@ static void run_script(struct world *w, int steps)
 			step_commit(w, false);
 		} else if (what < 45 && p) {
 			step_result(w, p);
-		} else if (what < 52 && p) {
+		} else if (what < 51 && p) {
 			step_defer(w, p);
+		} else if (what < 53 && p) {
+			step_edit(w, p);
 		} else if (what < 72 && p) {
 			for (int k = steps > 100 ? 4 : 1; k && p; k--) {
 				step_end(w, p);

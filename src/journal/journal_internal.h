@@ -8,7 +8,8 @@
  *   journal_recover.c  finding the segments and bodies at start
  *   journal_scan.c     reading one segment at start
  *   journal_read.c     envelopes, contents and notes of live messages
- *   journal_compact.c  giving space back
+ *   journal_answers.c  why recipients are not done yet
+ *   journal_compact.c  giving space back, and rewriting an envelope
  *   journal_aside.c    keeping what is damaged
  *   segment.c          segment files
  */
@@ -41,6 +42,8 @@ struct entry {
 	uint32_t nrecipients;
 	int64_t birth, due;
 	struct entry_state *state;
+	struct segment *answers; /* of the last DEFER with answers, or NULL */
+	uint32_t answers_offset;
 	bool has_body;
 	bool meta_notes; /* its record holds notes from before it was moved */
 };
@@ -75,6 +78,7 @@ struct staged {
 	bool is_note;            /* RESULT */
 	bool has_notes;          /* MOVED: there are notes in its meta */
 	uint32_t moved_notes;    /* MOVED: how many of the entry's notes went into it */
+	bool has_answers;        /* DEFER */
 	bool again;              /* RESULT: written before, to a segment that then failed */
 	struct entry *entry;     /* MESSAGE: enters the index when durable */
 	struct segment *segment; /* where it was written */
@@ -132,7 +136,8 @@ struct message_meta {
 	uint32_t nrecipients;
 	struct str done; /* bits, may be empty */
 	uint32_t nnotes;
-	struct str notes; /* nnotes × (u32 recipient, str text) */
+	struct str notes;   /* nnotes × (u32 recipient, str text) */
+	struct str answers; /* u32 recipient, str text, repeated; from before it was moved */
 };
 
 void message_meta_put(struct buf *b, const struct message_meta *m);
@@ -147,10 +152,15 @@ bool journal_load(struct journal *j, struct entry *x, struct buf *out, struct re
 /* Reads bytes of a segment, appended to out; false with errno. */
 bool journal_read_range(const struct segment *s, uint32_t from, uint64_t length, struct buf *out);
 
-/* Calls each() for the notes in m and those that came later. */
+/* Calls each() for the notes in m and those that came later; false: the text of one could not be read. */
 typedef void note_each(void *ctx, uint32_t recipient, struct str text);
-void journal_notes_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
-		      void *ctx);
+bool journal_notes_of(const struct entry *x, const struct message_meta *m, note_each *each, void *ctx);
+
+/* As journal_each_answer, with m of the entry's record. */
+void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
+			void *ctx);
+/* Reads header and meta of the record at a place; false: it is not there in one piece. */
+bool journal_read_meta(const struct segment *s, uint32_t offset, struct buf *meta, struct record *r);
 
 /* Counts and reports damage. */
 void journal_damage(struct journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -18,6 +18,8 @@ void message_meta_put(struct buf *b, const struct message_meta *m)
 	wire_put_str(b, m->done);
 	wire_put_u32(b, m->nnotes);
 	wire_put_str(b, m->notes);
+	if (m->answers.n)
+		wire_put_str(b, m->answers);
 }
 
 bool message_meta_get(struct str meta, struct message_meta *m)
@@ -38,5 +40,6 @@ bool message_meta_get(struct str meta, struct message_meta *m)
 	m->done = wire_get_str(&r, SIZE_MAX);
 	m->nnotes = wire_get_u32(&r);
 	m->notes = wire_get_str(&r, SIZE_MAX);
+	m->answers = r.rest.n ? wire_get_str(&r, SIZE_MAX) : STR("");
 	return wire_end(&r) && (m->done.n == 0 || m->done.n >= (m->nrecipients + 7) / 8);
 }

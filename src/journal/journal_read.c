@@ -100,6 +100,24 @@ static void staged_notes(const struct journal *j, uint64_t id, note_each *each, 
 	}
 }
 
+static void fill_envelope(const struct journal *j, const struct entry *x, const struct message_meta *m,
+			  struct journal_envelope *env)
+{
+	env->id = x->id;
+	env->birth = m->birth;
+	env->due = x->due;
+	env->uid = m->uid;
+	env->pid = m->pid;
+	env->size = m->has_body ? m->body_size : x->content_length;
+	env->sender = m->sender;
+	env->attributes = m->attributes;
+	env->recipients = m->recipients;
+	env->nrecipients = m->nrecipients;
+	env->has_body = m->has_body;
+	env->body_crc = m->body_crc;
+	env->failed = m->nnotes != 0 || (x->state && x->state->nnotes) || has_staged_notes(j, x->id);
+}
+
 bool journal_read_envelope(struct journal *j, uint64_t id, struct journal_envelope *env, struct err *e)
 {
 	struct message_meta m;
@@ -112,36 +130,47 @@ bool journal_read_envelope(struct journal *j, uint64_t id, struct journal_envelo
 		buf_free(&env->storage);
 		return false;
 	}
-	env->id = id;
-	env->birth = m.birth;
-	env->uid = m.uid;
-	env->pid = m.pid;
-	env->size = m.has_body ? m.body_size : content.n;
-	env->sender = m.sender;
-	env->attributes = m.attributes;
-	env->recipients = m.recipients;
-	env->nrecipients = m.nrecipients;
-	env->has_body = m.has_body;
+	fill_envelope(j, x, &m, env);
 	env->content = content;
-	env->body_crc = m.body_crc;
-	env->failed = m.nnotes != 0 || (x->state && x->state->nnotes) || has_staged_notes(j, id);
 	return true;
 }
 
-/* The text of a RESULT record. */
-static bool read_note(struct journal *j, const struct note *n, struct buf *out, struct str *text)
+bool journal_read_head(struct journal *j, uint64_t id, struct journal_envelope *env, struct err *e)
+{
+	struct entry *x = index_find(&j->index, id);
+	struct message_meta m;
+	struct record r;
+
+	*env = (struct journal_envelope){ .storage = BUF_INIT(SIZE_MAX) };
+	/* Whether it is damaged or only unreadable now, the whole record has to say. */
+	if (x == NULL || !journal_read_meta(x->segment, x->offset, &env->storage, &r) || r.id != id ||
+	    !message_meta_get(buf_str(&env->storage), &m)) {
+		buf_free(&env->storage);
+		return journal_read_envelope(j, id, env, e);
+	}
+	fill_envelope(j, x, &m, env);
+	return true;
+}
+
+bool journal_read_meta(const struct segment *s, uint32_t offset, struct buf *meta, struct record *r)
 {
 	char header[RECORD_HEADER];
+	size_t start = meta->n;
+
+	return file_read_at(s->fd, header, sizeof header, offset) == (ssize_t)sizeof header &&
+	       record_get_header((struct str){ header, sizeof header }, s->number, offset, s->seed, r) &&
+	       journal_read_range(s, offset + RECORD_HEADER, r->meta_length, meta) &&
+	       crc32c(0, meta->p + start, r->meta_length) == r->meta_crc;
+}
+
+/* The text of a RESULT record. */
+static bool read_note(const struct note *n, struct buf *out, struct str *text)
+{
 	struct wire_reader in;
 	struct record r;
 
-	(void)j;
 	buf_clear(out);
-	if (file_read_at(n->segment->fd, header, sizeof header, n->offset) != (ssize_t)sizeof header ||
-	    !record_get_header((struct str){ header, sizeof header }, n->segment->number, n->offset, n->segment->seed,
-			       &r) ||
-	    !journal_read_range(n->segment, n->offset + RECORD_HEADER, r.meta_length, out) ||
-	    crc32c(0, out->p, out->n) != r.meta_crc)
+	if (!journal_read_meta(n->segment, n->offset, out, &r))
 		return false;
 	in = wire_reader(buf_str(out));
 	wire_get_u32(&in);
@@ -150,11 +179,11 @@ static bool read_note(struct journal *j, const struct note *n, struct buf *out, 
 	return wire_end(&in);
 }
 
-void journal_notes_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
-		      void *ctx)
+bool journal_notes_of(const struct entry *x, const struct message_meta *m, note_each *each, void *ctx)
 {
 	struct wire_reader in = wire_reader(m->notes);
 	struct buf one = BUF_INIT(SIZE_MAX);
+	bool all = true;
 	struct str text;
 
 	for (uint32_t i = 0; i < m->nnotes && !in.bad; i++) {
@@ -167,9 +196,14 @@ void journal_notes_of(struct journal *j, const struct entry *x, const struct mes
 		const struct note *n = &x->state->notes[i];
 
 		/* The failure is certain even when its text is lost. */
-		each(ctx, n->recipient, read_note(j, n, &one, &text) ? text : STR("The reason is lost.\n"));
+		if (!read_note(n, &one, &text)) {
+			all = false;
+			text = STR("The reason is lost.\n");
+		}
+		each(ctx, n->recipient, text);
 	}
 	buf_free(&one);
+	return all;
 }
 
 bool journal_each_note(struct journal *j, uint64_t id, note_each *each, void *ctx, struct err *e)
@@ -180,9 +214,21 @@ bool journal_each_note(struct journal *j, uint64_t id, note_each *each, void *ct
 	struct entry *x = load_message(j, id, &record, &m, &content, e);
 
 	if (x) {
-		journal_notes_of(j, x, &m, each, ctx);
+		journal_notes_of(x, &m, each, ctx);
 		staged_notes(j, id, each, ctx);
 	}
 	buf_free(&record);
 	return x != NULL;
+}
+
+void journal_each_answer(struct journal *j, uint64_t id, note_each *each, void *ctx)
+{
+	struct buf meta = BUF_INIT(SIZE_MAX);
+	struct entry *x = index_find(&j->index, id);
+	struct message_meta m;
+	struct record r;
+
+	if (x && journal_read_meta(x->segment, x->offset, &meta, &r) && message_meta_get(buf_str(&meta), &m))
+		journal_answers_of(j, x, &m, each, ctx);
+	buf_free(&meta);
 }

@@ -135,11 +135,24 @@ static void found_result(struct scan *c, const struct record *r, struct str meta
 		entry_add_note(x, (struct note){ c->s, r->offset, recipient });
 }
 
+static void found_defer(struct scan *c, const struct record *r, struct str meta)
+{
+	struct wire_reader in = wire_reader(meta);
+	struct entry *x = index_find(&c->j->index, r->id);
+
+	if (x == NULL)
+		return;
+	x->due = (int64_t)wire_get_u64(&in);
+	if (in.rest.n == 0)
+		return;
+	x->answers = c->s;
+	x->answers_offset = r->offset;
+}
+
 static void found(struct scan *c, const struct record *r, struct str meta)
 {
 	struct journal *j = c->j;
 	struct entry *x = index_find(&j->index, r->id);
-	struct wire_reader in = wire_reader(meta);
 
 	if (r->id >= j->next_id)
 		j->next_id = r->type == RECORD_SEGMENT ? r->id : r->id + 1;
@@ -152,8 +165,7 @@ static void found(struct scan *c, const struct record *r, struct str meta)
 		found_result(c, r, meta);
 		break;
 	case RECORD_DEFER:
-		if (x)
-			x->due = (int64_t)wire_get_u64(&in);
+		found_defer(c, r, meta);
 		break;
 	case RECORD_END:
 		if (x)

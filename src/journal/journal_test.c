@@ -351,7 +351,7 @@ static struct simdisk_image *small_journal(uint64_t ids[NSMALL])
 		ids[i] = accept((char)('a' + i), 40 + 50 * (size_t)i);
 		journal_stage_result(t.j, ids[i], 0, i % 2 == 0, STR("no such user"));
 		if (i % 3 == 0)
-			journal_stage_defer(t.j, ids[i], 1000 + i);
+			journal_stage_defer(t.j, ids[i], 1000 + i, STR(""));
 		if (i % 4 == 1)
 			journal_stage_end(t.j, ids[i]);
 		if (i % 2)
@@ -716,7 +716,7 @@ static void on_a_full_disk_mail_is_refused_and_results_are_not(void **state)
 	/* Far more of what happens than the rest of one segment holds. */
 	for (int round = 0; round < 60; round++)
 		for (size_t i = 0; i < n; i++) {
-			journal_stage_defer(t.j, ids[i], round + 1);
+			journal_stage_defer(t.j, ids[i], round + 1, STR(""));
 			if (round == 5)
 				journal_stage_result(t.j, ids[i], 0, true, STR("no"));
 			if (i % 16 == 0)

@@ -20,7 +20,8 @@
 #define CLIENTS_OF_ONE (CLIENTS_MAX / 4) /* of one user who is none of ours */
 #define COMPLAIN_MS 10000
 #define READ_SIZE 65536
-#define ENVELOPE_MAX (24u << 20) /* recipients of one message, encoded */
+#define ENVELOPE_MAX (24u << 20)   /* recipients of one message, encoded */
+#define ATTRIBUTES_MAX (32u << 10) /* of one message: they go into one packet with its sender */
 
 /* Exit codes of qmail-queue (contract §5.3) that the journal answers with. */
 enum { OK = 0, ADDRESS_TOO_LONG = 11, WRITE_ERROR = 53, READ_ERROR = 54, QUEUE_TROUBLE = 64, BAD_ENVELOPE = 91 };
@@ -57,7 +58,8 @@ static void incoming_init(struct incoming *m)
 {
 	*m = (struct incoming){ .body = -1 };
 	m->sender = m->content = m->head = BUF_INIT(SIZE_MAX);
-	m->recipients = m->attributes = BUF_INIT(ENVELOPE_MAX);
+	m->recipients = BUF_INIT(ENVELOPE_MAX);
+	m->attributes = BUF_INIT(ATTRIBUTES_MAX);
 }
 
 static void incoming_reset(struct client *c)

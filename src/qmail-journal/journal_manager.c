@@ -8,25 +8,12 @@
 #include "base/mem.h"
 #include "qmail-journal/journal_server.h"
 #include "sys/file.h"
-#include "sys/packetqueue.h"
 #include "sys/service.h"
-#include "wire/attribute.h"
-#include "wire/queueproto.h"
 
 #define NAME "qmail-journal"
-#define WAITING_PER_PACKET 4000
 /* Beyond this the scheduler is told of new messages by number only; it asks for the rest when it can. */
 #define BACKLOG_MAX (4u << 20)
 #define PACKETS_A_TURN 512
-
-struct manager {
-	struct server *sv;
-	struct manager *prev, *next;
-	int fd;
-	struct event *readable, *writable;
-	struct packet_queue out;
-	struct buf in;
-};
 
 static void manager_free(struct manager *g)
 {
@@ -34,6 +21,8 @@ static void manager_free(struct manager *g)
 
 	if (sv->scheduler == g)
 		sv->scheduler = NULL;
+	orders_forget(sv, g);
+	free(g->stream.ids);
 	packet_queue_clear(&g->out);
 	event_free(g->readable);
 	event_free(g->writable);
@@ -48,10 +37,9 @@ static void manager_free(struct manager *g)
 	free(g);
 }
 
-/* Sends now, or as soon as the peer reads; takes passfd over. */
-static void send_packet(struct manager *g, struct str bytes, int passfd)
+void manager_send(struct manager *g, struct str packet, int passfd)
 {
-	if (!packet_queue_send(&g->out, g->fd, bytes, passfd))
+	if (!packet_queue_send(&g->out, g->fd, packet, passfd))
 		event_add(g->writable, NULL);
 }
 
@@ -60,75 +48,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct manager *g = arg;
 
 	(void)what;
-	if (packet_queue_flush(&g->out, fd))
+	if (!packet_queue_flush(&g->out, fd))
+		return;
+	if (g->stream.ids)
+		tell_more(g);
+	else
 		event_del(g->writable);
-}
-
-/* ---- telling about messages ------------------------------------------------------------ */
-
-static uint8_t flags_of(const struct journal_envelope *env)
-{
-	struct wire_reader r = wire_reader(env->attributes);
-	uint8_t flags = env->failed ? MESSAGE_FAILED : 0;
-
-	while (r.rest.n && !r.bad) {
-		uint8_t which = wire_get_u8(&r);
-
-		wire_get_str(&r, SIZE_MAX);
-		if (which == ATTR_BODY_8BIT)
-			flags |= MESSAGE_8BIT;
-		if (which == ATTR_SMTPUTF8)
-			flags |= MESSAGE_SMTPUTF8;
-	}
-	return flags;
-}
-
-/* One or more MESSAGE packets with all recipients. */
-static void send_message(struct manager *g, const struct journal_envelope *env)
-{
-	struct wire_reader r = wire_reader(env->recipients);
-	struct message_packet m = { .id = env->id,
-				    .birth = (uint64_t)env->birth,
-				    .size = env->size,
-				    .uid = env->uid,
-				    .pid = env->pid,
-				    .total = env->nrecipients,
-				    .sender = env->sender };
-	uint8_t flags = flags_of(env);
-	struct buf out = BUF_INIT(SIZE_MAX), list = BUF_INIT(SIZE_MAX);
-
-	do {
-		buf_clear(&out);
-		buf_clear(&list);
-		for (m.count = 0; m.first + m.count < m.total && list.n < QUEUE_PACKET_MAX / 2; m.count++) {
-			struct str address = wire_get_str(&r, SIZE_MAX);
-
-			wire_get_str(&r, SIZE_MAX);
-			queue_put_recipient(&list, journal_done(g->sv->journal, m.id, m.first + m.count), address);
-		}
-		m.flags = flags | (m.first + m.count < m.total ? MESSAGE_MORE : 0);
-		queue_put_message(&out, &m);
-		buf_add(&out, buf_str(&list));
-		send_packet(g, buf_str(&out), -1);
-		m.first += m.count;
-	} while (m.flags & MESSAGE_MORE);
-	buf_free(&out);
-	buf_free(&list);
-}
-
-static void send_waiting(struct manager *g, const struct journal_info *info, uint32_t n)
-{
-	struct buf out = BUF_INIT(SIZE_MAX);
-
-	wire_put_u8(&out, PACKET_WAITING);
-	wire_put_u32(&out, n);
-	for (uint32_t i = 0; i < n; i++) {
-		wire_put_u64(&out, info[i].id);
-		wire_put_u64(&out, (uint64_t)info[i].birth);
-		wire_put_u64(&out, (uint64_t)info[i].due);
-	}
-	send_packet(g, buf_str(&out), -1);
-	buf_free(&out);
 }
 
 void manager_announce(struct server *sv, uint64_t id)
@@ -140,53 +65,23 @@ void manager_announce(struct server *sv, uint64_t id)
 	if (g == NULL)
 		return;
 	if (g->out.bytes > BACKLOG_MAX) {
-		send_waiting(g, &(struct journal_info){ .id = id }, 1);
+		tell_number(g, &(struct journal_info){ .id = id });
 		return;
 	}
-	if (!journal_read_envelope(sv->journal, id, &env, &e)) {
+	if (!journal_read_head(sv->journal, id, &env, &e)) {
 		service_log(NAME, "alert: %s", e.text);
 		return;
 	}
-	send_message(g, &env);
+	tell_message(g, &env);
 	buf_free(&env.storage);
-}
-
-struct collected {
-	struct manager *g;
-	struct journal_info *items;
-	uint32_t n;
-};
-
-static void collect(void *ctx, const struct journal_info *info)
-{
-	struct collected *c = ctx;
-
-	c->items[c->n++] = *info;
-	if (c->n == WAITING_PER_PACKET) {
-		send_waiting(c->g, c->items, c->n);
-		c->n = 0;
-	}
-}
-
-static void send_ready(struct manager *g)
-{
-	char ready = PACKET_READY;
-
-	send_packet(g, (struct str){ &ready, 1 }, -1);
 }
 
 static void manage(struct manager *g)
 {
-	struct collected c = { .g = g, .items = mem_array(NULL, WAITING_PER_PACKET, sizeof(struct journal_info)) };
-
 	if (g->sv->scheduler)
 		service_log(NAME, "warning: another scheduler has taken over");
 	g->sv->scheduler = g;
-	journal_each(g->sv->journal, collect, &c);
-	if (c.n)
-		send_waiting(g, c.items, c.n);
-	free(c.items);
-	send_ready(g);
+	tell_all(g, true, 0);
 }
 
 /* What a CONTENT packet says. */
@@ -229,7 +124,7 @@ static void send_content(struct manager *g, uint64_t id, enum content_status sta
 	wire_put_u8(&out, PACKET_CONTENT);
 	wire_put_u64(&out, id);
 	wire_put_u8(&out, (uint8_t)status);
-	send_packet(g, buf_str(&out), fd);
+	manager_send(g, buf_str(&out), fd);
 	buf_free(&out);
 }
 
@@ -245,22 +140,25 @@ static void hand_out(struct manager *g, const struct journal_envelope *env)
 
 static void open_message(struct manager *g, uint64_t id, uint8_t want)
 {
+	bool content = want & OPEN_CONTENT;
 	struct journal_envelope env;
 	struct err e;
 
-	if (!journal_read_envelope(g->sv->journal, id, &env, &e)) {
+	if (!(content ? journal_read_envelope : journal_read_head)(g->sv->journal, id, &env, &e)) {
 		service_log(NAME, "alert: %s", e.text);
 		send_content(g, id, e.kind == ERR_TEMPORARY ? CONTENT_LATER : CONTENT_LOST, -1);
 		return;
 	}
 	if (want & OPEN_ENVELOPE)
-		send_message(g, &env);
-	if (want & OPEN_CONTENT)
+		tell_message(g, &env);
+	if (want & OPEN_ANSWERS)
+		tell_answers(g, &env);
+	if (content)
 		hand_out(g, &env);
 	buf_free(&env.storage);
 }
 
-/* ---- notes, lists, figures ------------------------------------------------------------------- */
+/* ---- notes, figures ------------------------------------------------------------------- */
 
 struct note_sender {
 	struct manager *g;
@@ -276,7 +174,7 @@ static void send_note(void *ctx, uint32_t recipient, struct str text)
 	wire_put_u64(&out, n->id);
 	wire_put_u32(&out, recipient);
 	wire_put_str(&out, text);
-	send_packet(n->g, buf_str(&out), -1);
+	manager_send(n->g, buf_str(&out), -1);
 	buf_free(&out);
 }
 
@@ -290,34 +188,8 @@ static void send_notes(struct manager *g, uint64_t id)
 		service_log(NAME, "alert: %s", e.text);
 	wire_put_u8(&out, PACKET_NOTES_END);
 	wire_put_u64(&out, id);
-	send_packet(g, buf_str(&out), -1);
+	manager_send(g, buf_str(&out), -1);
 	buf_free(&out);
-}
-
-static void collect_id(void *ctx, const struct journal_info *info)
-{
-	struct collected *c = ctx;
-
-	c->items[c->n++] = *info;
-}
-
-static void send_list(struct manager *g)
-{
-	size_t n = journal_count(g->sv->journal);
-	struct collected c = { .g = g, .items = mem_array(NULL, n + 1, sizeof(struct journal_info)) };
-
-	journal_each(g->sv->journal, collect_id, &c);
-	for (uint32_t i = 0; i < c.n; i++) {
-		struct journal_envelope env;
-		struct err e;
-
-		if (!journal_read_envelope(g->sv->journal, c.items[i].id, &env, &e))
-			continue;
-		send_message(g, &env);
-		buf_free(&env.storage);
-	}
-	free(c.items);
-	send_ready(g);
 }
 
 static void send_status(struct manager *g)
@@ -333,7 +205,7 @@ static void send_status(struct manager *g)
 	wire_put_u64(&out, s.accepted);
 	wire_put_u64(&out, s.corrupt);
 	wire_put_u8(&out, s.refusing);
-	send_packet(g, buf_str(&out), -1);
+	manager_send(g, buf_str(&out), -1);
 	buf_free(&out);
 }
 
@@ -346,7 +218,7 @@ static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r
 	uint64_t id = wire_get_u64(r), due;
 	uint32_t recipient;
 	uint8_t letter;
-	struct str text;
+	struct str text, answers;
 
 	switch (type) {
 	case PACKET_RESULT:
@@ -359,9 +231,10 @@ static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r
 		return true;
 	case PACKET_DEFER:
 		due = wire_get_u64(r);
+		answers = wire_get_str(r, QUEUE_PACKET_MAX);
 		if (!wire_end(r))
 			return false;
-		journal_stage_defer(j, id, (int64_t)due);
+		journal_stage_defer(j, id, (int64_t)due, answers);
 		return true;
 	case PACKET_END:
 		if (!wire_end(r))
@@ -382,6 +255,7 @@ static bool take_packet(struct manager *g, struct str packet)
 {
 	struct wire_reader r = wire_reader(packet);
 	uint8_t type = wire_get_u8(&r), want;
+	struct order_packet order;
 	uint64_t id;
 
 	switch (type) {
@@ -399,8 +273,20 @@ static bool take_packet(struct manager *g, struct str packet)
 		send_status(g);
 		return wire_end(&r);
 	case PACKET_LIST:
-		send_list(g);
-		return wire_end(&r);
+		want = wire_get_u8(&r);
+		if (!wire_end(&r))
+			return false;
+		tell_all(g, false, want);
+		return true;
+	case PACKET_ORDER:
+		if (!queue_get_order(&r, &order, false))
+			return false;
+		order_given(g, &order);
+		return true;
+	case PACKET_ORDERED:
+		return g == g->sv->scheduler && order_done(g->sv, &r);
+	case PACKET_EDIT:
+		return g == g->sv->scheduler && order_edit(g->sv, &r);
 	default:
 		return g == g->sv->scheduler && take_decision(g, type, &r);
 	}
@@ -438,30 +324,35 @@ static bool may_manage(const struct server *sv, const struct unixsock_peer *peer
 	return peer->uid == 0 || peer->uid == geteuid() || peer->uid == sv->accounts.uid[ACCOUNT_SEND];
 }
 
+void manager_add(struct server *sv, int fd, uid_t uid)
+{
+	struct manager *g = mem_zero(1, sizeof *g);
+
+	g->sv = sv;
+	g->fd = fd;
+	g->uid = uid;
+	packet_queue_init(&g->out);
+	g->in = BUF_INIT(QUEUE_PACKET_MAX);
+	g->readable = event_new(sv->loop, fd, EV_READ | EV_PERSIST, on_readable, g);
+	g->writable = event_new(sv->loop, fd, EV_WRITE | EV_PERSIST, on_writable, g);
+	g->next = sv->managers;
+	if (g->next)
+		g->next->prev = g;
+	sv->managers = g;
+	event_add(g->readable, NULL);
+}
+
 void manager_accept(struct server *sv)
 {
 	int fd;
 
 	while ((fd = unixsock_accept(sv->manager_listener, UNIXSOCK_PACKET)) != -1) {
 		struct unixsock_peer peer;
-		struct manager *g;
 		struct err e;
 
-		if (!unixsock_peer(fd, &peer, &e) || !may_manage(sv, &peer)) {
+		if (unixsock_peer(fd, &peer, &e) && may_manage(sv, &peer))
+			manager_add(sv, fd, peer.uid);
+		else
 			close(fd);
-			continue;
-		}
-		g = mem_zero(1, sizeof *g);
-		g->sv = sv;
-		g->fd = fd;
-		packet_queue_init(&g->out);
-		g->in = BUF_INIT(QUEUE_PACKET_MAX);
-		g->readable = event_new(sv->loop, fd, EV_READ | EV_PERSIST, on_readable, g);
-		g->writable = event_new(sv->loop, fd, EV_WRITE | EV_PERSIST, on_writable, g);
-		g->next = sv->managers;
-		if (g->next)
-			g->next->prev = g;
-		sv->managers = g;
-		event_add(g->readable, NULL);
 	}
 }

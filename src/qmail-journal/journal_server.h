@@ -5,6 +5,8 @@
  *   qmail-journal.c     start, loop, signals
  *   journal_client.c    clients that submit messages (run/journal)
  *   journal_manager.c   the scheduler and operators' tools (run/queue)
+ *   journal_telling.c   telling them about messages
+ *   journal_orders.c    what operators want of messages
  *   journal_bodies.c    syncing large bodies, in a thread of its own
  *   journal_check.c     qmail-journal --check
  */
@@ -15,10 +17,32 @@
 
 #include "journal/journal.h"
 #include "sys/accounts.h"
+#include "sys/packetqueue.h"
 #include "sys/unixsock.h"
+#include "wire/queueproto.h"
 
 struct client;
-struct manager;
+struct order;
+
+/* Messages that are told one after the other, as fast as the peer reads. */
+struct stream {
+	uint64_t *ids; /* NULL: none */
+	size_t n, at;
+	bool numbers; /* WAITING packets instead of MESSAGEs */
+	uint8_t want; /* OPEN_… */
+};
+
+/* A connection on run/queue. */
+struct manager {
+	struct server *sv;
+	struct manager *prev, *next;
+	int fd;
+	uid_t uid;
+	struct event *readable, *writable;
+	struct packet_queue out;
+	struct buf in;
+	struct stream stream;
+};
 
 struct server {
 	struct event_base *loop;
@@ -34,9 +58,13 @@ struct server {
 	struct client *last_waiting;
 	struct manager *managers;
 	struct manager *scheduler; /* the one that said MANAGE, or NULL */
-	struct event *sync_timer;  /* results are synced at most a second later */
+	struct order *orders;      /* the scheduler has not answered them */
+	struct order *answered;    /* to be told after the commit */
+	uint32_t next_ticket;
+	struct event *sync_timer; /* results are synced at most a second later */
 	struct event *maintain_timer;
 	bool sync_due, maintenance_due; /* at the end of the turn */
+	bool alone; /* --serve: no scheduler will come */
 	bool stopping;
 };
 
@@ -53,8 +81,37 @@ void client_answer_waiting(struct server *sv, bool ok, const struct err *e);
 
 /* ---- journal_manager.c ---- */
 void manager_accept(struct server *sv);
+/* One that is connected already; uid: who it is. */
+void manager_add(struct server *sv, int fd, uid_t uid);
 /* A message has come into being. */
 void manager_announce(struct server *sv, uint64_t id);
+
+/* Sends now, or as soon as the peer reads; takes passfd over. */
+void manager_send(struct manager *g, struct str packet, int passfd);
+
+/* ---- journal_telling.c ---- */
+/* One or more MESSAGE packets with all recipients. */
+void tell_message(struct manager *g, const struct journal_envelope *env);
+void tell_answers(struct manager *g, const struct journal_envelope *env);
+void tell_number(struct manager *g, const struct journal_info *info);
+/* Begins to tell of all messages, then READY; what was being told is given up. */
+void tell_all(struct manager *g, bool numbers, uint8_t want);
+/* The peer reads: the next part. */
+void tell_more(struct manager *g);
+
+/* ---- journal_orders.c ---- */
+void order_given(struct manager *g, const struct order_packet *o);
+/* The scheduler's answer, and its request to change an envelope. False: malformed. */
+bool order_done(struct server *sv, struct wire_reader *r);
+bool order_edit(struct server *sv, struct wire_reader *r);
+/* After a commit. */
+void orders_answer(struct server *sv, bool ok, const struct err *e);
+/* g is going. */
+void orders_forget(struct server *sv, const struct manager *g);
+
+/* ---- qmail-journal.c ---- */
+/* Writes what is staged and answers everybody who waits for it. */
+bool server_commit(struct server *sv, bool sync, struct err *e);
 
 /* ---- journal_bodies.c ---- */
 bool bodies_start(struct server *sv, struct err *e);

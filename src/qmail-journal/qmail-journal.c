@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,23 +94,32 @@ static void on_maintain_timer(evutil_socket_t fd, short what, void *arg)
 	sv->maintenance_due = true;
 }
 
+bool server_commit(struct server *sv, bool sync, struct err *e)
+{
+	struct timeval second = { 1, 0 };
+	bool ok = true;
+
+	if (journal_dirty(sv->journal))
+		ok = journal_commit(sv->journal, sync, e);
+	if (!ok)
+		service_log(NAME, "alert: %s", e->text);
+	if (sv->waiting)
+		client_answer_waiting(sv, ok, e);
+	if (journal_dirty(sv->journal) && !event_pending(sv->sync_timer, EV_TIMEOUT, NULL))
+		event_add(sv->sync_timer, &second);
+	return ok;
+}
+
 /* Everything that was sent in this turn of the loop is written and answered at once. */
 static void commit(struct server *sv)
 {
-	struct timeval second = { 1, 0 };
 	bool sync = sv->sync_due, ok;
 	struct err e = { 0 };
 
 	sv->sync_due = false;
-	if (!journal_dirty(sv->journal))
-		return;
-	ok = journal_commit(sv->journal, sync, &e);
-	if (!ok)
-		service_log(NAME, "alert: %s", e.text);
-	if (sv->waiting)
-		client_answer_waiting(sv, ok, &e);
-	if (journal_dirty(sv->journal) && !event_pending(sv->sync_timer, EV_TIMEOUT, NULL))
-		event_add(sv->sync_timer, &second);
+	ok = server_commit(sv, sync, &e);
+	if (sync)
+		orders_answer(sv, ok, &e);
 }
 
 static void end_of_turn(struct server *sv)
@@ -211,6 +221,22 @@ static void run(struct server *sv)
 	journal_close(sv->journal);
 }
 
+/* A stream is a client, a packet socket an operator's tool. */
+static bool serve_caller(struct server *sv, int fd, struct err *e)
+{
+	struct unixsock_peer peer;
+	int type = 0;
+	socklen_t n = sizeof type;
+
+	sv->alone = true;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == -1 || type != SOCK_SEQPACKET)
+		return client_add(sv, fd, e);
+	if (!unixsock_peer(fd, &peer, e))
+		return false;
+	manager_add(sv, fd, peer.uid);
+	return true;
+}
+
 /*
  * For a caller who owns the queue (or is root) while the mail system is down:
  * its connection is descriptor 3, and we live as long as it does. What it
@@ -232,13 +258,13 @@ static bool start_serving(struct server *sv, struct err *e)
 	if (sv->accounts.separated && !accounts_become(sv->accounts.uid[ACCOUNT_QUEUE], sv->accounts.gid_qmail, e))
 		return false;
 	return open_queue(sv, &queue, e) && lock_queue(queue, e) && sandbox_enter(&rights, e) &&
-	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e) && client_add(sv, fd, e);
+	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e) && serve_caller(sv, fd, e);
 }
 
 static void serve(struct server *sv)
 {
 	sv->sync_timer = evtimer_new(sv->loop, on_sync_timer, sv);
-	while (sv->nclients) {
+	while (sv->nclients || sv->managers) {
 		event_base_loop(sv->loop, EVLOOP_ONCE);
 		commit(sv);
 	}

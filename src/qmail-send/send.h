@@ -7,6 +7,7 @@
  *   send_message.c    envelopes: from packets to jobs
  *   send_delivery.c   talking with qmail-lspawn and qmail-rspawn, results
  *   send_bounce.c     bounces
+ *   send_order.c      what operators want of messages
  *   send_log.c        the log, line by line as the contract has it (§8.7)
  */
 #ifndef QMAIL_SEND_SEND_H
@@ -50,7 +51,7 @@ struct str envelope_recipient(const struct envelope *env, uint32_t i);
 void envelope_free(void *env);
 
 /* What an answer to OPEN is for; answers come in the order of the requests. */
-enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_BOUNCE };
+enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_BOUNCE, OPEN_FOR_ORDER };
 
 struct sender {
 	struct event_base *loop;
@@ -83,7 +84,10 @@ bool journal_link_up(const struct sender *s);
 void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpose, struct job *job, bool envelope,
 			  bool content);
 void journal_result(struct sender *s, uint64_t id, uint32_t recipient, char letter, struct str text);
-void journal_defer(struct sender *s, uint64_t id, int64_t due);
+/* answers: as in the DEFER packet; may be empty. */
+void journal_defer(struct sender *s, uint64_t id, int64_t due, struct str answers);
+void journal_edit(struct sender *s, uint32_t ticket, uint64_t id, uint32_t recipient, struct str address);
+void journal_ordered(struct sender *s, uint32_t ticket, enum order_status status, const char *text);
 void journal_end(struct sender *s, uint64_t id);
 void journal_ask_notes(struct sender *s, uint64_t id);
 /* Sends what still waits, blocking; at exit. */
@@ -100,6 +104,8 @@ void message_recipient(const struct sender *s, const struct job *j, uint32_t i, 
 void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due);
 /* A job of m is over: forget the envelope, or the message, if nothing needs it. */
 void message_settle(struct sender *s, struct msg *m);
+/* Its envelope is not needed, or not right, any more. */
+void message_drop_envelope(struct msg *m);
 /* The message is finished, bounces and all. */
 void message_end(struct sender *s, struct msg *m);
 /* The journal cannot read it any more. */
@@ -116,6 +122,7 @@ uint32_t deliveries_running_in(const struct sender *s, int channel);
 
 /* ---- send_bounce.c ---- */
 void bounce_start(struct sender *s, struct msg *m);
+bool bounce_begun(struct sender *s, uint64_t id);
 void bounce_content(struct sender *s, uint64_t id, int fd);
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text);
 void bounce_notes_end(struct sender *s, uint64_t id);
@@ -125,6 +132,11 @@ void bounce_notes_end(struct sender *s, uint64_t id);
  * tools expect.
  */
 void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid);
+
+/* ---- send_order.c ---- */
+void order_arrived(struct sender *s, const struct order_packet *o);
+/* The envelope that an order waited for is there (or cannot be had). */
+void order_envelope(struct sender *s, uint64_t id, bool loaded);
 
 /* ---- qmail-send.c ---- */
 /* Starts whatever can be started now; called at the end of each turn. */
@@ -136,6 +148,8 @@ void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_new_message(const struct msg *m);
 void log_starting(uint64_t delivery, uint64_t message, int channel, struct str recipient);
 void log_status(const struct sender *s);
+/* refusal: why it was not done, or NULL */
+void log_order(uint64_t message, const char *order, uint32_t uid, const char *refusal);
 /* letter K, Z or D */
 void log_report(uint64_t delivery, char letter, struct str text);
 void log_flush(void);

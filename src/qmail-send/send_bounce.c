@@ -85,6 +85,11 @@ void bounce_start(struct sender *s, struct msg *m)
 	journal_open_message(s, m->id, OPEN_FOR_BOUNCE, NULL, m->envelope == NULL, true);
 }
 
+bool bounce_begun(struct sender *s, uint64_t id)
+{
+	return find(s, id) != NULL;
+}
+
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text)
 {
 	struct bounce *b = find(s, id);

@@ -19,6 +19,7 @@
 #include "wire/delivery.h"
 
 #define PACKETS_A_TURN 256
+#define ANSWER_MAX 1000 /* bytes of a temporary failure that are kept: SCHED_BATCH_MAX of them fit in a packet */
 
 /* A delivery under way. */
 struct running {
@@ -32,6 +33,7 @@ struct running {
 	bool *answered;
 	uint32_t *recipients; /* indexes into the envelope */
 	uint32_t *open;       /* those to be tried again */
+	struct buf answers;   /* why, as in the DEFER packet */
 	uint32_t total;       /* recipients of the message */
 };
 
@@ -163,6 +165,7 @@ static struct running *new_running(struct spawner *sp, struct job *job)
 	run->answered = mem_zero(n, sizeof *run->answered);
 	run->recipients = mem_array(NULL, n, sizeof *run->recipients);
 	run->open = mem_array(NULL, n, sizeof *run->open);
+	run->answers = BUF_INIT(QUEUE_PACKET_MAX - 1024);
 	memcpy(run->recipients, job->recipients, n * sizeof *run->recipients);
 	b = &sp->running[run->id % BUCKETS];
 	run->next = *b;
@@ -191,6 +194,7 @@ static void free_running(struct spawner *sp, struct running *run)
 	free(run->answered);
 	free(run->recipients);
 	free(run->open);
+	buf_free(&run->answers);
 	free(run);
 }
 
@@ -238,7 +242,16 @@ void delivery_start(struct sender *s, struct job *job, int fd)
 	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
 	struct running *run;
 
-	if (fd == -1 || sp->fd == -1 || s->exiting) {
+	if (job->msg->removed) {
+		struct msg *m = job->msg;
+
+		if (fd != -1)
+			close(fd);
+		sched_finish(s->sched, job, NULL, 0, 0);
+		message_settle(s, m);
+		return;
+	}
+	if (job->msg->held || fd == -1 || sp->fd == -1 || s->exiting) {
 		/* No fault of the message: soon again. */
 		if (fd != -1)
 			close(fd);
@@ -263,12 +276,12 @@ static void finish(struct spawner *sp, struct running *run)
 {
 	struct sender *s = sp->s;
 	struct msg *m = run->job->msg;
-	int64_t due = sched_finish(s->sched, run->job, run->open, run->nopen, clock_wall());
+	int64_t due = sched_finish(s->sched, run->job, run->open, m->removed ? 0 : run->nopen, clock_wall());
 
+	if (due)
+		journal_defer(s, m->id, sched_message_due(m), buf_str(&run->answers));
 	free_running(sp, run);
 	log_status(s);
-	if (due)
-		journal_defer(s, m->id, sched_message_due(m));
 	message_settle(s, m);
 }
 
@@ -276,6 +289,13 @@ static void failed(struct sender *s, struct running *run, uint32_t i, struct str
 {
 	run->job->msg->failed = true;
 	journal_result(s, run->job->msg->id, run->recipients[i], 'D', text);
+}
+
+static void still_open(struct running *run, uint32_t i, struct str text)
+{
+	run->open[run->nopen++] = run->recipients[i];
+	wire_put_u32(&run->answers, run->recipients[i]);
+	wire_put_str(&run->answers, str_head(text, ANSWER_MAX));
 }
 
 /* Takes one report; frees run after the last. */
@@ -286,17 +306,18 @@ static void report(struct spawner *sp, struct running *run, uint32_t i, char let
 
 	run->answered[i] = true;
 	run->reported++;
-	if (letter == 'Z' && run->job->dying) {
+	if (letter == 'Z' && (run->job->dying || run->job->msg->giving_up)) {
 		letter = 'D';
 		buf_add(&last, text);
 		if (text.n && text.p[text.n - 1] != '\n')
 			buf_addc(&last, '\n');
-		buf_addz(&last, TOO_OLD);
+		if (run->job->dying)
+			buf_addz(&last, TOO_OLD);
 		text = buf_str(&last);
 	}
 	log_report(run->first_number + i, letter, text);
 	if (letter == 'Z')
-		run->open[run->nopen++] = run->recipients[i];
+		still_open(run, i, text);
 	else if (letter == 'D')
 		failed(s, run, i, text);
 	else if (run->total > 1)

@@ -106,6 +106,8 @@ static void put_back_opens(struct journal_link *l)
 		next = p->next;
 		if (p->purpose == OPEN_FOR_BOUNCE)
 			bounce_content(l->s, p->id, -1);
+		else if (p->purpose == OPEN_FOR_ORDER)
+			order_envelope(l->s, p->id, false);
 		else
 			sched_put_back(l->s->sched, p->job, clock_wall() + 1);
 		free(p);
@@ -172,13 +174,34 @@ static void say_number(struct sender *s, enum queue_packet type, uint64_t id)
 	say(s->journal, &packet);
 }
 
-void journal_defer(struct sender *s, uint64_t id, int64_t due)
+void journal_defer(struct sender *s, uint64_t id, int64_t due, struct str answers)
 {
-	struct buf packet = BUF_INIT(32);
+	struct buf packet = BUF_INIT(QUEUE_PACKET_MAX);
 
 	wire_put_u8(&packet, PACKET_DEFER);
 	wire_put_u64(&packet, id);
 	wire_put_u64(&packet, (uint64_t)due);
+	wire_put_str(&packet, answers);
+	say(s->journal, &packet);
+}
+
+void journal_edit(struct sender *s, uint32_t ticket, uint64_t id, uint32_t recipient, struct str address)
+{
+	struct buf packet = BUF_INIT(QUEUE_PACKET_MAX);
+
+	wire_put_u8(&packet, PACKET_EDIT);
+	wire_put_u32(&packet, ticket);
+	wire_put_u64(&packet, id);
+	wire_put_u32(&packet, recipient);
+	wire_put_str(&packet, address);
+	say(s->journal, &packet);
+}
+
+void journal_ordered(struct sender *s, uint32_t ticket, enum order_status status, const char *text)
+{
+	struct buf packet = BUF_INIT(QUEUE_PACKET_MAX);
+
+	queue_put_ordered(&packet, ticket, status, str_of(text));
 	say(s->journal, &packet);
 }
 
@@ -231,6 +254,10 @@ static bool got_message(struct journal_link *l, struct wire_reader *r)
 		take_first(l);
 		message_loaded(l->s, id, p->job);
 		free(p);
+	} else if (p->purpose == OPEN_FOR_ORDER) {
+		take_first(l);
+		order_envelope(l->s, id, true);
+		free(p);
 	}
 	/* Otherwise the content follows. */
 	return true;
@@ -250,7 +277,9 @@ static bool got_content(struct journal_link *l, struct wire_reader *r, int fd)
 	}
 	take_first(l);
 	m = sched_find(l->s->sched, id);
-	if (status == 2 && m)
+	if (p->purpose == OPEN_FOR_ORDER)
+		order_envelope(l->s, id, false);
+	else if (status == 2 && m && !m->removed)
 		message_lost(l->s, m, p->purpose == OPEN_FOR_BOUNCE ? NULL : p->job);
 	else if (p->purpose == OPEN_FOR_BOUNCE)
 		bounce_content(l->s, id, fd);
@@ -292,6 +321,14 @@ static bool got_packet(struct journal_link *l, struct str packet, int fd)
 	case PACKET_READY:
 		l->s->ready = true;
 		return wire_end(&r);
+	case PACKET_ORDER: {
+		struct order_packet order;
+
+		if (!queue_get_order(&r, &order, true))
+			return false;
+		order_arrived(l->s, &order);
+		return true;
+	}
 	case PACKET_NOTE: {
 		uint32_t recipient;
 		struct str text;

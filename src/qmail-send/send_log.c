@@ -89,3 +89,9 @@ void log_report(uint64_t delivery, char letter, struct str text)
 	add_word(text);
 	end_line();
 }
+
+void log_order(uint64_t message, const char *order, uint32_t uid, const char *refusal)
+{
+	log_line("operator: %s msg %llu by uid %lu%s%s", order, (unsigned long long)message, (unsigned long)uid,
+		 refusal ? " refused: " : "", refusal ? refusal : "");
+}

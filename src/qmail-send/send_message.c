@@ -99,7 +99,7 @@ bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *i
 	return wire_end(r);
 }
 
-static void drop_envelope(struct msg *m)
+void message_drop_envelope(struct msg *m)
 {
 	if (m->envelope == NULL)
 		return;
@@ -249,7 +249,11 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 
 	if (placeholder)
 		sched_loaded(s->sched, placeholder);
-	else if (m->njobs)
+	if (m->removed) {
+		message_settle(s, m);
+		return;
+	}
+	if (placeholder == NULL && m->njobs)
 		return; /* known already: another telling of the same message */
 	/* What comes while we end is announced, and delivered, after the next start. */
 	if (!m->announced && !s->exiting) {
@@ -271,11 +275,19 @@ void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due)
 	m = sched_add(s->sched, id, birth);
 	/* What was deferred before is in the log already. */
 	m->announced = due != 0;
+	m->held = due == (int64_t)QUEUE_HELD;
 	sched_add_unrouted(s->sched, m, due);
 }
 
 void message_settle(struct sender *s, struct msg *m)
 {
+	if (m->removed) {
+		if (m->njobs)
+			return;
+		message_drop_envelope(m);
+		sched_remove(s->sched, m);
+		return;
+	}
 	if (m->njobs == 0) {
 		if (m->failed)
 			bounce_start(s, m);
@@ -284,14 +296,14 @@ void message_settle(struct sender *s, struct msg *m)
 		return;
 	}
 	if (sched_message_due(m) > clock_wall() || arriving.loaded > ENVELOPES_KEPT)
-		drop_envelope(m);
+		message_drop_envelope(m);
 }
 
 void message_end(struct sender *s, struct msg *m)
 {
 	log_line("end msg %llu", (unsigned long long)m->id);
 	journal_end(s, m->id);
-	drop_envelope(m);
+	message_drop_envelope(m);
 	sched_remove(s->sched, m);
 }
 
@@ -302,7 +314,7 @@ void message_lost(struct sender *s, struct msg *m, struct job *job)
 		sched_finish(s->sched, job, NULL, 0, 0);
 	/* Jobs that run finish first; what waits would only find the same. */
 	if (m->njobs == 0) {
-		drop_envelope(m);
+		message_drop_envelope(m);
 		sched_remove(s->sched, m);
 	}
 }

@@ -4,47 +4,58 @@
 #include <unistd.h>
 
 #include "sys/home.h"
+#include "sys/ownjournal.h"
 #include "sys/unixsock.h"
 
-static bool ask(enum queue_packet request, int *fd, struct err *e)
+static bool connect_running(int *fd, struct err *e)
 {
-	char type = (char)request;
-
-	if (!unixsock_connect(home_dir(), "run/queue", UNIXSOCK_PACKET, fd, e))
-		return err_context(e, "qmail-journal does not answer in %s", home_path());
-	if (unixsock_send(*fd, (struct str){ &type, 1 }, -1) == 0)
-		return true;
-	err_sys(e, errno, "unable to speak with qmail-journal");
-	close(*fd);
-	return false;
+	return unixsock_connect(home_dir(), "run/queue", UNIXSOCK_PACKET, fd, e) ||
+	       err_context(e, "qmail-journal does not answer in %s", home_path());
 }
 
-/* One packet into b; false at the end or on errors. */
-static bool receive(int fd, struct buf *b, struct err *e)
+bool queuequery_connect(int *fd, struct err *e)
 {
-	int passed;
+	return connect_running(fd, e) || own_journal(UNIXSOCK_PACKET, fd, e);
+}
+
+bool queuequery_send(int fd, struct str packet, struct err *e)
+{
+	return unixsock_send(fd, packet, -1) == 0 || err_sys(e, errno, "unable to speak with qmail-journal");
+}
+
+bool queuequery_receive(int fd, struct buf *b, int *passed, struct err *e)
+{
+	int came;
 	ssize_t n;
 
 	buf_clear(b);
-	n = unixsock_recv(fd, b, QUEUE_PACKET_MAX, &passed);
-	if (passed != -1)
-		close(passed);
+	n = unixsock_recv(fd, b, QUEUE_PACKET_MAX, &came);
+	if (passed)
+		*passed = came;
+	else if (came != -1)
+		close(came);
 	if (n > 0)
 		return true;
 	return n == 0 ? err_temp(e, "qmail-journal closed the connection (only root and the queue's owner may ask)")
 		      : err_sys(e, errno, "unable to read from qmail-journal");
 }
 
+bool queuequery_strange(struct err *e)
+{
+	return err_temp(e, "qmail-journal answered in another version's words");
+}
+
 bool queuequery_figures(struct queue_figures *f, struct err *e)
 {
 	struct buf b = BUF_INIT(QUEUE_PACKET_MAX);
+	char stat = PACKET_STAT;
 	struct wire_reader r;
 	int fd;
 	bool ok;
 
-	if (!ask(PACKET_STAT, &fd, e))
+	if (!connect_running(&fd, e))
 		return false;
-	ok = receive(fd, &b, e);
+	ok = queuequery_send(fd, (struct str){ &stat, 1 }, e) && queuequery_receive(fd, &b, NULL, e);
 	close(fd);
 	if (ok) {
 		r = wire_reader(buf_str(&b));
@@ -56,7 +67,7 @@ bool queuequery_figures(struct queue_figures *f, struct err *e)
 		f->damaged = wire_get_u64(&r);
 		f->refusing = wire_get_u8(&r) != 0;
 		if (!ok || !wire_end(&r))
-			ok = err_temp(e, "qmail-journal answered in another version's words");
+			ok = queuequery_strange(e);
 	}
 	buf_free(&b);
 	return ok;
@@ -65,18 +76,20 @@ bool queuequery_figures(struct queue_figures *f, struct err *e)
 bool queuequery_list(void (*each)(void *ctx, const struct message_packet *m, struct wire_reader *r), void *ctx,
 		     struct err *e)
 {
+	static const char request[2] = { PACKET_LIST, OPEN_ENVELOPE };
 	struct buf b = BUF_INIT(QUEUE_PACKET_MAX);
-	bool ok = true, ready = false;
+	bool ok, ready = false;
 	int fd;
 
-	if (!ask(PACKET_LIST, &fd, e))
+	if (!queuequery_connect(&fd, e))
 		return false;
+	ok = queuequery_send(fd, (struct str){ request, sizeof request }, e);
 	while (ok && !ready) {
 		struct wire_reader r;
 		struct message_packet m;
 		uint8_t type;
 
-		ok = receive(fd, &b, e);
+		ok = queuequery_receive(fd, &b, NULL, e);
 		if (!ok)
 			break;
 		r = wire_reader(buf_str(&b));
@@ -85,7 +98,7 @@ bool queuequery_list(void (*each)(void *ctx, const struct message_packet *m, str
 		if (type == PACKET_MESSAGE && queue_get_message(&r, &m))
 			each(ctx, &m, &r);
 		else if (!ready)
-			ok = err_temp(e, "qmail-journal answered in another version's words");
+			ok = queuequery_strange(e);
 	}
 	close(fd);
 	buf_free(&b);

@@ -168,7 +168,7 @@ static void wait_until(struct sched *s, struct job *j, int64_t due)
 		s->heap = mem_array(s->heap, s->heap_room, sizeof *s->heap);
 	}
 	j->state = JOB_WAITING;
-	j->due = due;
+	j->due = j->msg->held ? INT64_MAX : due;
 	s->heap[s->nheap] = j;
 	heap_up(s, s->nheap++);
 }
@@ -289,6 +289,10 @@ static void make_ready(struct sched *s, struct job *j)
 {
 	struct sched_dest *d = j->dest;
 
+	if (j->msg->held) {
+		wait_until(s, j, INT64_MAX);
+		return;
+	}
 	j->state = JOB_READY;
 	j->next_ready = NULL;
 	if (d == NULL) {
@@ -482,7 +486,7 @@ int64_t sched_message_due(const struct msg *m)
 		if (j->due < due)
 			due = j->due;
 	}
-	return due == INT64_MAX ? 0 : due;
+	return m->njobs ? due : 0;
 }
 
 /* Takes a ready job out of its queue. */
@@ -500,19 +504,59 @@ static void unqueue(struct sched *s, struct job *j)
 		ring_leave(s, j->dest);
 }
 
-void sched_remove(struct sched *s, struct msg *m)
+bool sched_drop_jobs(struct sched *s, struct msg *m)
 {
-	while (m->jobs) {
-		struct job *j = m->jobs;
+	struct job *next;
 
+	for (struct job *j = m->jobs; j; j = next) {
+		next = j->next_of_msg;
+		if (j->state == JOB_RUNNING)
+			continue;
 		if (j->state == JOB_WAITING)
 			heap_take(s, j);
-		else if (j->state == JOB_READY)
-			unqueue(s, j);
 		else
-			abort(); /* the caller's promise */
+			unqueue(s, j);
 		free_job(s, j);
 	}
+	return m->njobs == 0;
+}
+
+/* Gives every job that is not running another time. */
+static void wait_again(struct sched *s, struct msg *m, int64_t due)
+{
+	for (struct job *j = m->jobs; j; j = j->next_of_msg) {
+		if (j->state == JOB_RUNNING)
+			continue;
+		if (j->state == JOB_WAITING)
+			heap_take(s, j);
+		else
+			unqueue(s, j);
+		wait_until(s, j, due);
+	}
+}
+
+void sched_hold(struct sched *s, struct msg *m)
+{
+	m->held = true;
+	wait_again(s, m, INT64_MAX);
+}
+
+void sched_release(struct sched *s, struct msg *m, int64_t now)
+{
+	m->held = false;
+	wait_again(s, m, now);
+}
+
+void sched_retry(struct sched *s, struct msg *m, int64_t now)
+{
+	if (!m->held)
+		wait_again(s, m, now);
+}
+
+void sched_remove(struct sched *s, struct msg *m)
+{
+	if (!sched_drop_jobs(s, m))
+		abort(); /* the caller's promise */
 	take_msg(s, m);
 	free(m);
 }
@@ -538,8 +582,12 @@ void sched_free(struct sched *s, void (*free_envelope)(void *))
 
 void sched_run_all(struct sched *s, int64_t now)
 {
+	/* What is held keeps its place: there is nothing that is later. */
 	for (size_t i = 0; i < s->nheap; i++)
-		s->heap[i]->due = now;
+		if (!s->heap[i]->msg->held)
+			s->heap[i]->due = now;
+	for (size_t i = s->nheap / 2; i-- > 0;)
+		heap_down(s, i);
 }
 
 int64_t sched_wake(const struct sched *s)

@@ -53,7 +53,11 @@ struct msg {
 	uint32_t njobs;
 	bool failed;    /* has a failed recipient: a bounce is due at the end */
 	bool announced; /* "new msg" is in the log */
-	void *envelope; /* the caller's; NULL when not loaded */
+	bool held;      /* nothing of it is started; set by sched_hold */
+	/* The caller's: */
+	bool removed;   /* it has ended, but something of it still runs */
+	bool giving_up; /* what is not delivered by what runs has failed */
+	void *envelope; /* NULL when not loaded */
 };
 
 struct sched_options {
@@ -114,7 +118,17 @@ int64_t sched_message_due(const struct msg *m);
 /* Forgets a message and its jobs (none may be running). */
 void sched_remove(struct sched *s, struct msg *m);
 
-/* Everything that waits is due now (SIGALRM). */
+/*
+ * Operators' wishes for one message. sched_hold: nothing of it is started any more; sched_release: no longer so, and
+ * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held. sched_drop_jobs: forgets all
+ * jobs that do not run; false when one runs.
+ */
+void sched_hold(struct sched *s, struct msg *m);
+void sched_release(struct sched *s, struct msg *m, int64_t now);
+void sched_retry(struct sched *s, struct msg *m, int64_t now);
+bool sched_drop_jobs(struct sched *s, struct msg *m);
+
+/* Everything that waits and is not held is due now (SIGALRM). */
 void sched_run_all(struct sched *s, int64_t now);
 
 /* When sched_next has something again, if nothing else happens; INT64_MAX for never. */

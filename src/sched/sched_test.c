@@ -177,6 +177,61 @@ static void random_operations_keep_the_books(void **state)
 	sched_free(s, free);
 }
 
+static void what_is_held_waits_for_its_release(void **state)
+{
+	struct sched *s = make(5, 5);
+	struct msg *m = sched_add(s, 1, 1000), *other = sched_add(s, 2, 1000);
+	struct job *j;
+
+	(void)state;
+	sched_add_job(s, m, SCHED_REMOTE, STR("x.test"), &zero, 1);
+	sched_hold(s, m);
+	assert_null(sched_next(s, 1000));
+	/* Also what is added later, what ends meanwhile, and whatever the signal says. */
+	sched_add_job(s, m, SCHED_LOCAL, STR("joe"), &zero, 1);
+	sched_add_unrouted(s, other, 5000);
+	sched_run_all(s, 2000);
+	j = sched_next(s, 2000);
+	assert_ptr_equal(j->msg, other);
+	sched_loaded(s, j);
+	assert_null(sched_next(s, 1000000));
+	sched_retry(s, m, 3000);
+	assert_null(sched_next(s, 1000000));
+	assert_int_equal(sched_message_due(m), INT64_MAX);
+	sched_release(s, m, 3000);
+	assert_null(sched_next(s, 2999));
+	j = sched_next(s, 3000);
+	assert_ptr_equal(j->msg, m);
+	/* Held while it runs: it is not tried again. */
+	sched_hold(s, m);
+	sched_finish(s, j, &zero, 1, 3000);
+	assert_null(sched_next(s, 1000000));
+	sched_free(s, NULL);
+}
+
+static void jobs_can_be_dropped_unless_one_runs(void **state)
+{
+	struct sched *s = make(5, 5);
+	struct msg *m = sched_add(s, 1, 1000);
+	struct job *j;
+
+	(void)state;
+	sched_add_job(s, m, SCHED_REMOTE, STR("x.test"), &zero, 1);
+	j = sched_next(s, 1000);
+	sched_add_job(s, m, SCHED_REMOTE, STR("y.test"), &zero, 1);
+	sched_add_unrouted(s, m, 2000);
+	assert_false(sched_drop_jobs(s, m));
+	assert_int_equal(m->njobs, 1);
+	assert_int_equal(sched_finish(s, j, &zero, 1, 1000), 1400);
+	sched_retry(s, m, 1100);
+	assert_int_equal(sched_wake(s), 1100);
+	assert_true(sched_drop_jobs(s, m));
+	assert_null(sched_next(s, 9999));
+	assert_int_equal(sched_wake(s), INT64_MAX);
+	sched_remove(s, m);
+	sched_free(s, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +240,8 @@ int main(void)
 		cmocka_unit_test(an_old_message_dies_at_its_last_attempt),
 		cmocka_unit_test(destinations_take_turns),
 		cmocka_unit_test(run_all_makes_everything_due),
+		cmocka_unit_test(what_is_held_waits_for_its_release),
+		cmocka_unit_test(jobs_can_be_dropped_unless_one_runs),
 		cmocka_unit_test(random_operations_keep_the_books),
 	};
 

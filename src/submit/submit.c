@@ -1,16 +1,14 @@
 #include "submit/submit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "submit/submit_program.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/ownjournal.h"
 #include "sys/unixsock.h"
 #include "wire/queueproto.h"
 
@@ -78,57 +76,12 @@ static bool connect_as_caller(int *fd, struct err *e)
 	return err_sys(e, errno, "unable to go back to the effective user");
 }
 
-/* In a grandchild, so that nobody has to wait for it. */
-static _Noreturn void run_journal(int fd)
-{
-	const char *path = home_program("qmail-journal");
-	int high = fcntl(fd, F_DUPFD, 10), null = open("/dev/null", O_RDWR);
-
-	if (fork() != 0)
-		_exit(0);
-	for (int i = 0; i < 3; i++)
-		dup2(null, i);
-	dup2(high, 3);
-	close_range(4, ~0u, 0);
-	execl(path, "qmail-journal", "--serve", (char *)NULL);
-	_exit(111);
-}
-
-/*
- * The mail system is down. Whoever owns the queue, and root, can still put
- * mail into it: a journal of their own takes it, and the next start finds it.
- */
-static bool serve_ourselves(struct submit *s, struct err *e)
-{
-	struct stat st;
-	int fds[2];
-	pid_t pid;
-
-	if ((e->sys != ENOENT && e->sys != ECONNREFUSED) || fstatat(home_dir(), "queue", &st, 0) == -1 ||
-	    !S_ISDIR(st.st_mode) || (getuid() != 0 && getuid() != st.st_uid))
-		return false;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
-		return err_sys(e, errno, "unable to make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		run_journal(fds[1]);
-	close(fds[1]);
-	if (pid == -1) {
-		close(fds[0]);
-		return err_sys(e, errno, "unable to fork");
-	}
-	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-		;
-	s->fd = fds[0];
-	return true;
-}
-
 static bool connect_journal(struct submit *s, struct err *e)
 {
 	if (s->fd != -1 && still_open(s->fd))
 		return true;
 	drop_connection(s);
-	return connect_as_caller(&s->fd, e) || serve_ourselves(s, e);
+	return connect_as_caller(&s->fd, e) || own_journal(UNIXSOCK_STREAM, &s->fd, e);
 }
 
 bool submit_begin(struct submit *s, bool use_environment, struct err *e)

@@ -40,12 +40,14 @@ void queue_put_message(struct buf *b, const struct message_packet *m)
 	wire_put_u8(b, PACKET_MESSAGE);
 	wire_put_u64(b, m->id);
 	wire_put_u64(b, m->birth);
+	wire_put_u64(b, m->due);
 	wire_put_u64(b, m->size);
 	wire_put_u32(b, m->uid);
 	wire_put_u32(b, m->pid);
 	wire_put_u32(b, m->total);
 	wire_put_u8(b, m->flags);
 	wire_put_str(b, m->sender);
+	wire_put_str(b, m->first ? STR("") : m->attributes);
 	wire_put_u32(b, m->first);
 	wire_put_u32(b, m->count);
 }
@@ -60,12 +62,14 @@ bool queue_get_message(struct wire_reader *r, struct message_packet *m)
 {
 	m->id = wire_get_u64(r);
 	m->birth = wire_get_u64(r);
+	m->due = wire_get_u64(r);
 	m->size = wire_get_u64(r);
 	m->uid = wire_get_u32(r);
 	m->pid = wire_get_u32(r);
 	m->total = wire_get_u32(r);
 	m->flags = wire_get_u8(r);
 	m->sender = wire_get_str(r, QUEUE_ADDRESS_MAX);
+	m->attributes = wire_get_str(r, QUEUE_PACKET_MAX);
 	m->first = wire_get_u32(r);
 	m->count = wire_get_u32(r);
 	return !r->bad && m->first <= m->total && m->count <= m->total - m->first;
@@ -76,4 +80,69 @@ bool queue_get_recipient(struct wire_reader *r, bool *done, struct str *address)
 	*done = wire_get_u8(r) != 0;
 	*address = wire_get_str(r, QUEUE_ADDRESS_MAX);
 	return !r->bad;
+}
+
+struct str queue_attribute(struct str attributes, uint8_t which)
+{
+	struct wire_reader r = wire_reader(attributes);
+
+	while (r.rest.n && !r.bad) {
+		uint8_t found = wire_get_u8(&r);
+		struct str value = wire_get_str(&r, SIZE_MAX);
+
+		if (found == which)
+			return value;
+	}
+	return STR("");
+}
+
+void queue_put_order(struct buf *b, const struct order_packet *o, bool with_uid)
+{
+	wire_put_u8(b, PACKET_ORDER);
+	wire_put_u32(b, o->ticket);
+	wire_put_u64(b, o->id);
+	wire_put_u8(b, o->order);
+	wire_put_str(b, o->one);
+	wire_put_str(b, o->two);
+	if (with_uid)
+		wire_put_u32(b, o->uid);
+}
+
+bool queue_get_order(struct wire_reader *r, struct order_packet *o, bool with_uid)
+{
+	*o = (struct order_packet){ 0 };
+	o->ticket = wire_get_u32(r);
+	o->id = wire_get_u64(r);
+	o->order = wire_get_u8(r);
+	o->one = wire_get_str(r, ORDER_TEXT_MAX);
+	o->two = wire_get_str(r, ORDER_TEXT_MAX);
+	if (with_uid)
+		o->uid = wire_get_u32(r);
+	return wire_end(r) && o->order >= ORDER_HOLD && o->order <= ORDER_LAST;
+}
+
+void queue_put_ordered(struct buf *b, uint32_t ticket, enum order_status status, struct str text)
+{
+	wire_put_u8(b, PACKET_ORDERED);
+	wire_put_u32(b, ticket);
+	wire_put_u8(b, (uint8_t)status);
+	wire_put_str(b, text);
+}
+
+bool queue_get_ordered(struct wire_reader *r, uint32_t *ticket, uint8_t *status, struct str *text)
+{
+	*ticket = wire_get_u32(r);
+	*status = wire_get_u8(r);
+	*text = wire_get_str(r, QUEUE_PACKET_MAX);
+	return wire_end(r);
+}
+
+void queue_put_returned(struct buf *b, struct str reason)
+{
+	buf_addz(b, "This message was returned by the postmaster of the host that it was waiting on.");
+	if (reason.n) {
+		buf_addc(b, '\n');
+		buf_add(b, reason);
+	}
+	buf_addz(b, " (#5.3.0)\n");
 }

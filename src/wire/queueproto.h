@@ -28,6 +28,7 @@
 #define FRAME_HEADER 5  /* u32 length, u8 type */
 #define QUEUE_PACKET_MAX 131072
 #define QUEUE_ADDRESS_MAX 1002
+#define ORDER_TEXT_MAX 2000 /* of an order's words */
 
 /*
  * May this be an envelope address? Not longer than QUEUE_ADDRESS_MAX, and
@@ -62,21 +63,32 @@ int frame_take(struct str *rest, uint8_t *type, struct str *payload);
  *   MANAGE     scheduler   I schedule from now on (one at a time)
  *   WAITING    journal     u32 n, n × (u64 id, u64 birth, u64 due): these exist
  *   READY      journal     that was all there was when you came
- *   MESSAGE    journal     u64 id, u64 birth, u64 size, u32 uid, u32 pid, u32 total recipients,
- *                          u8 flags, str sender, u32 first, u32 n, n × (u8 done, str address);
+ *   MESSAGE    journal     u64 id, u64 birth, u64 due, u64 size, u32 uid, u32 pid, u32 total recipients,
+ *                          u8 flags, str sender, str attributes (u8 which, str value, repeated; only with
+ *                          the first recipients), u32 first, u32 n, n × (u8 done, str address);
  *                          with MESSAGE_MORE set further packets bring the next recipients
- *   OPEN       scheduler   u64 id, u8 want (OPEN_ENVELOPE, OPEN_CONTENT)
+ *   OPEN       scheduler   u64 id, u8 want (OPEN_ENVELOPE, OPEN_CONTENT, OPEN_ANSWERS)
  *   CONTENT    journal     u64 id, u8 status (0: the content is attached as a descriptor; 1: try later;
  *                          2: there is no such message any more)
  *   RESULT     scheduler   u64 id, u32 recipient, u8 letter (K or D), str text (kept for D)
- *   DEFER      scheduler   u64 id, u64 due: nothing of it is due before
+ *   DEFER      scheduler   u64 id, u64 due (QUEUE_HELD: never), str answers (u32 recipient, str text,
+ *                          repeated): nothing of it is due before, and why
  *   END        scheduler   u64 id: all recipients are done; forget it
  *   NOTES      scheduler   u64 id: send me the failures
  *   NOTE       journal     u64 id, u32 recipient, str text
  *   NOTES_END  journal     u64 id
  *   STAT       tool        -
  *   STATUS     journal     u64 live, u64 bytes live, u64 segments, u64 accepted, u64 corrupt, u8 refusing
- *   LIST       tool        answered by MESSAGE packets and READY
+ *   LIST       tool        u8 want (OPEN_ENVELOPE, OPEN_ANSWERS): answered for each message by MESSAGE
+ *                          packets, and ANSWERs if they are wanted; then READY
+ *   ANSWER     journal     u64 id, u32 recipient, u8 letter (D: a failure; Z: why it is not done yet),
+ *                          str text
+ *   ORDER      tool        u32 ticket, u64 id, u8 order, str one, str two (see enum queue_order)
+ *   ORDER      journal     the same, to the scheduler, with another ticket, and u32 uid of who gave it
+ *                          behind it
+ *   ORDERED    both        u32 ticket, u8 status (enum order_status), str text: what came of it; comes
+ *                          to the tool when it is durable
+ *   EDIT       scheduler   u32 ticket, u64 id, u32 recipient (or QUEUE_SENDER), str address
  */
 enum queue_packet {
 	PACKET_MANAGE = 1,
@@ -93,11 +105,57 @@ enum queue_packet {
 	PACKET_NOTES_END,
 	PACKET_STAT,
 	PACKET_STATUS,
-	PACKET_LIST
+	PACKET_LIST,
+	PACKET_ANSWER,
+	PACKET_ORDER,
+	PACKET_ORDERED,
+	PACKET_EDIT
 };
 
 #define OPEN_ENVELOPE 1u
 #define OPEN_CONTENT 2u
+#define OPEN_ANSWERS 4u
+
+#define QUEUE_HELD ((uint64_t)INT64_MAX)
+#define QUEUE_SENDER UINT32_MAX
+
+/* What an operator can want of a message. */
+enum queue_order {
+	ORDER_HOLD = 1,  /* nothing is tried until it is released */
+	ORDER_RELEASE,   /* no longer held, and tried now */
+	ORDER_RETRY,     /* everything that waits is tried now */
+	ORDER_REMOVE,    /* forget it; nobody is told */
+	ORDER_BOUNCE,    /* give up what is open; `one`: the reason for the sender, may be empty */
+	ORDER_REQUEUE,   /* route what is open again, by the control files as they are now */
+	ORDER_SENDER,    /* `one`: the new sender */
+	ORDER_RECIPIENT, /* `one`: an open recipient as it was given; `two`: the address to use instead */
+	ORDER_LAST = ORDER_RECIPIENT
+};
+
+enum order_status {
+	ORDER_OK = 0,
+	ORDER_NONE = 1,    /* there is no such message, or it ends just now */
+	ORDER_BUSY = 2,    /* not while a delivery of it runs */
+	ORDER_REFUSED = 3, /* never; the text says why */
+	ORDER_FAILED = 4   /* not now; the text says why */
+};
+
+/* What both who carry out orders say. */
+#define ORDER_NO_MESSAGE "there is no such message"
+#define ORDER_NO_RECIPIENT "it has no such recipient, or that is done"
+#define ORDER_NO_ADDRESS "that cannot be an address"
+#define ORDER_NOT_HELD "it is not held"
+#define ORDER_IS_HELD "it is held; release it first"
+/* Appends what the sender is told of a message that was given up by ORDER_BOUNCE. */
+void queue_put_returned(struct buf *b, struct str reason);
+
+struct order_packet {
+	uint32_t ticket;
+	uint64_t id;
+	uint8_t order;
+	struct str one, two;
+	uint32_t uid; /* only from the journal */
+};
 
 #define MESSAGE_MORE 1u /* another packet of this message follows */
 #define MESSAGE_8BIT 2u
@@ -106,13 +164,14 @@ enum queue_packet {
 
 /* One MESSAGE packet without its recipients, which follow in the reader. */
 struct message_packet {
-	uint64_t id, birth, size;
+	uint64_t id, birth, due, size;
 	uint32_t uid, pid;
 	uint32_t total; /* recipients of the message */
 	uint8_t flags;
 	struct str sender;
-	uint32_t first; /* index of the first recipient in this packet */
-	uint32_t count; /* recipients in this packet */
+	struct str attributes; /* encoded; empty in later packets of a message */
+	uint32_t first;        /* index of the first recipient in this packet */
+	uint32_t count;        /* recipients in this packet */
 };
 
 /* Everything up to the recipients; the caller adds `count` times queue_put_recipient. */
@@ -122,5 +181,15 @@ void queue_put_recipient(struct buf *b, bool done, struct str address);
 /* r stands behind the type byte; afterwards on the first recipient. False: malformed. */
 bool queue_get_message(struct wire_reader *r, struct message_packet *m);
 bool queue_get_recipient(struct wire_reader *r, bool *done, struct str *address);
+
+/* The value of an attribute in an encoded list, or the empty view. */
+struct str queue_attribute(struct str attributes, uint8_t which);
+
+/* with_uid: as from the journal. */
+void queue_put_order(struct buf *b, const struct order_packet *o, bool with_uid);
+/* r stands behind the type byte. False: malformed. */
+bool queue_get_order(struct wire_reader *r, struct order_packet *o, bool with_uid);
+void queue_put_ordered(struct buf *b, uint32_t ticket, enum order_status status, struct str text);
+bool queue_get_ordered(struct wire_reader *r, uint32_t *ticket, uint8_t *status, struct str *text);
 
 #endif
