@@ -11,7 +11,7 @@
 
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
-	dnsmessage ucspi netrules
+	dnsmessage ucspi netrules supervision
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -87,6 +87,9 @@ LIB_netrules := base sys cdb listener
 
 # What the small DNS programs share.
 LIB_dnstool := base sys dns filter
+
+# Service directories: their state, and what programs that start others need.
+LIB_supervision := base sys filter
 
 # Linked statically: they run once for every message, and loading shared
 # libraries is a fifth of what such a run costs.
@@ -165,6 +168,24 @@ PROG_mconnect-io := ucspi filter sys base
 PROG_addcr := ucspi filter sys base
 PROG_delcr := ucspi filter sys base
 PROG_argv0 := filter
+
+# Keeping services running, and their logs.
+PROG_svscan := filter sys base
+PROG_supervise := supervision filter sys base
+PROG_svc := supervision filter sys base
+PROG_svstat := supervision sys base
+PROG_svok := supervision filter base
+PROG_svscanboot := filter sys base
+PROG_setuidgid := supervision filter
+PROG_setuser := supervision filter
+PROG_envuidgid := supervision filter
+PROG_envdir := supervision filter sys base
+PROG_softlimit := filter base
+PROG_setlock := filter base
+PROG_pgrphack := filter
+PROG_fghack := filter sys base
+PROG_readproctitle := sys base
+PROG_errorsto := filter base
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

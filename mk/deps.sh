@@ -13,7 +13,7 @@ set -u
 build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
 demo="python3"
-test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot ldnsutils
+test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot daemontools ldnsutils
 	unbound bind9 bind9-utils dnsmasq-base iproute2"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
 	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"

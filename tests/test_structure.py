@@ -46,6 +46,7 @@ TESTED_ELSEWHERE = {
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
     "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/between.c": "tests/test_ucspi.py",
     "ucspi/hostaddr.c": "tests/test_ucspi.py",
+    "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",
 }

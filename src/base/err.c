@@ -110,6 +110,20 @@ const char *errno_text(int errnum)
 		{ ENAMETOOLONG, "file name too long" },
 		{ EDQUOT, "disk quota exceeded" },
 		{ ESTALE, "stale NFS handle" },
+		{ ENXIO, "device not configured" },
+		{ ESRCH, "no such process" },
+		{ E2BIG, "argument list too long" },
+		{ ENOEXEC, "exec format error" },
+		{ EBADF, "file descriptor not open" },
+		{ EBUSY, "device busy" },
+		{ EINVAL, "invalid argument" },
+		{ ENOTTY, "not a tty" },
+		{ EFBIG, "file too big" },
+		{ ESPIPE, "unseekable descriptor" },
+		{ EMLINK, "too many links" },
+		{ ENOTEMPTY, "directory not empty" },
+		{ ENOLCK, "no locks available" },
+		{ ENOSYS, "system call not available" },
 	};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -10,7 +10,10 @@
 /* "me: fatal: TEXT" on descriptor 2, then exit. */
 _Noreturn void tool_die(const char *me, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same with e's text; 100 or 111 by its kind. */
+/* "me: warning: TEXT" on descriptor 2. */
+void tool_warn(const char *me, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* tool_die with e's text; 100 or 111 by its kind. */
 _Noreturn void tool_fail(const char *me, const struct err *e);
 
 /* "me: usage: me ARGUMENTS", exit 100. */

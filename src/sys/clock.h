@@ -10,6 +10,8 @@
 int64_t clock_wall(void);
 /* Microseconds since 1970, by the wall clock. */
 int64_t clock_wall_us(void);
+/* Nanoseconds since 1970, by the wall clock. */
+int64_t clock_wall_ns(void);
 /* Milliseconds from an arbitrary start; never goes back. */
 int64_t clock_monotonic_ms(void);
 

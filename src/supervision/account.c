@@ -1,0 +1,29 @@
+#include "supervision/account.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/exitcode.h"
+#include "filter/tool.h"
+
+struct account_ids account_find(const char *me, const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		tool_die(me, EXIT_TEMPORARY, "unknown account %s", name);
+	return (struct account_ids){ pw->pw_uid, pw->pw_gid };
+}
+
+void account_become(const char *me, const char *name)
+{
+	struct account_ids ids = account_find(me, name);
+
+	if (setgroups(1, &ids.gid) == -1 || setgid(ids.gid) == -1)
+		tool_die(me, EXIT_TEMPORARY, "unable to setgid: %s", errno_text(errno));
+	if (setuid(ids.uid) == -1)
+		tool_die(me, EXIT_TEMPORARY, "unable to setuid: %s", errno_text(errno));
+}

@@ -1,0 +1,20 @@
+/*
+ * account: the numbers behind an account's name, and becoming it. `me` is the
+ * program's name for messages; trouble ends the program with 111.
+ */
+#ifndef SUPERVISION_ACCOUNT_H
+#define SUPERVISION_ACCOUNT_H
+
+#include <sys/types.h>
+
+struct account_ids {
+	uid_t uid;
+	gid_t gid;
+};
+
+struct account_ids account_find(const char *me, const char *name);
+
+/* Gives up all groups but the account's own, then the user, for good. */
+void account_become(const char *me, const char *name);
+
+#endif
