@@ -57,7 +57,12 @@ FUZZ_SOURCES := $(wildcard src/*/*_fuzz.c)
 
 .PHONY: all programs unit
 all: programs
-programs: $(patsubst %,$(BUILD)/bin/%,$(PROGRAMS))
+programs: $(patsubst %,$(BUILD)/bin/%,$(PROGRAMS) $(SCRIPTS))
+
+$(patsubst %,$(BUILD)/bin/%,$(SCRIPTS)): $(BUILD)/bin/%: scripts/%
+	@mkdir -p $(@D)
+	@cp $< $@
+	@chmod 755 $@
 
 $(BUILD)/obj/%.o: src/%.c Makefile programs.mk
 	@mkdir -p $(@D)

@@ -187,6 +187,9 @@ PROG_fghack := filter sys base
 PROG_readproctitle := sys base
 PROG_errorsto := filter base
 
+# Shell scripts, in scripts/; they run our programs.
+SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect
+
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk
 TEST_journal_fuzz := simdisk

@@ -45,7 +45,8 @@ TESTED_ELSEWHERE = {
     "dnstool/fullname.c": "tests/test_tools.py", "filter/command.c": "tests/test_aliases.py", "aliases/aliasdb.c": "tests/test_aliases.py",
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
     "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/between.c": "tests/test_ucspi.py",
-    "ucspi/hostaddr.c": "tests/test_ucspi.py",
+    "ucspi/hostaddr.c": "tests/test_ucspi.py", "ucspi/connection.c": "tests/test_ucspi.py",
+    "ucspi/dial.c": "tests/test_ucspi.py",
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
     # used by every other test
     "base/err.c": "all", "base/str.c": "base/base_test.c",
@@ -246,6 +247,6 @@ def test_control_files_are_documented():
 
 
 def test_programs_have_manual_pages():
-    programs = {v[5:] for v in MAP if v.startswith("PROG_")} & {folder(p) for p in SOURCES}
+    programs = {v[5:] for v in MAP if v.startswith("PROG_")} & {folder(p) for p in SOURCES} | set(MAP["SCRIPTS"])
     missing = [p for p in sorted(programs) if not glob.glob(f"{TOP}/man/{p}.[18]")]
     assert not missing, f"no manual page: {missing}"

@@ -32,21 +32,29 @@ static void release(struct cdbmaker *m)
 		file_close(m->fd);
 	if (m->dirfd != -1)
 		file_close(m->dirfd);
+	if (m->tmpdirfd != -1)
+		file_close(m->tmpdirfd);
 	free(m->path);
 	free(m->tmp);
 	free(m->make);
-	*m = (struct cdbmaker){ .dirfd = -1, .fd = -1 };
+	*m = (struct cdbmaker){ .dirfd = -1, .tmpdirfd = -1, .fd = -1 };
 }
 
 bool cdbmaker_start(struct cdbmaker *m, int dirfd, const char *path, const char *tmp, mode_t mode, struct err *e)
 {
-	*m = (struct cdbmaker){ .dirfd = open_parent(dirfd, path), .fd = -1 };
-	if (m->dirfd == -1)
-		return err_sys(e, errno, "unable to open the directory of %s", path);
+	*m = (struct cdbmaker){ .dirfd = -1, .tmpdirfd = open_parent(dirfd, tmp), .fd = -1 };
+	if (m->tmpdirfd == -1)
+		return err_sys(e, errno, "unable to create %s", tmp);
+	m->dirfd = open_parent(dirfd, path);
+	if (m->dirfd == -1) {
+		err_sys(e, errno, "unable to open the directory of %s", path);
+		release(m);
+		return false;
+	}
 	m->path = mem_copy(str_of(base_name(path)));
 	m->tmp = mem_copy(str_of(base_name(tmp)));
-	file_unlink(m->dirfd, m->tmp);
-	m->fd = file_open(m->dirfd, m->tmp, O_RDWR | O_CREAT | O_EXCL, mode);
+	file_unlink(m->tmpdirfd, m->tmp);
+	m->fd = file_open(m->tmpdirfd, m->tmp, O_RDWR | O_CREAT | O_EXCL, mode);
 	if (m->fd == -1) {
 		err_sys(e, errno, "unable to create %s", tmp);
 		release(m);
@@ -70,24 +78,25 @@ bool cdbmaker_add(struct cdbmaker *m, struct str key, struct str value, struct e
 	return true;
 }
 
-static int put_in_place(struct cdbmaker *m)
+static bool put_in_place(struct cdbmaker *m, struct err *e)
 {
-	if (file_sync(m->fd) == -1 || file_rename(m->dirfd, m->tmp, m->dirfd, m->path) == -1)
-		return -1;
-	return file_sync_dir(m->dirfd);
+	if (file_sync(m->fd) == -1)
+		return err_sys(e, errno, "unable to write %s", m->tmp);
+	if (file_rename(m->tmpdirfd, m->tmp, m->dirfd, m->path) == -1)
+		return err_sys(e, errno, "unable to move %s to %s", m->tmp, m->path);
+	return file_sync_dir(m->dirfd) == 0 || err_sys(e, errno, "unable to write %s", m->path);
 }
 
 bool cdbmaker_finish(struct cdbmaker *m, struct err *e)
 {
-	int r = cdb_make_finish(m->make);
+	int r = cdb_make_finish(m->make), errnum = errno;
+	bool ok;
 
 	/* libcdb has freed its tables, whatever it returned. */
 	free(m->make);
 	m->make = NULL;
-	if (r == 0)
-		r = put_in_place(m);
-	if (r == -1) {
-		err_sys(e, errno, "unable to write %s", m->path);
+	ok = r == 0 ? put_in_place(m, e) : err_sys(e, errnum, "unable to write %s", m->tmp);
+	if (!ok) {
 		cdbmaker_cancel(m);
 		return false;
 	}
@@ -100,7 +109,7 @@ void cdbmaker_cancel(struct cdbmaker *m)
 	/* There is no call to give up: finishing frees libcdb's tables, and the file goes away below. */
 	if (m->make)
 		cdb_make_finish(m->make);
-	if (m->tmp && m->dirfd != -1)
-		file_unlink(m->dirfd, m->tmp);
+	if (m->tmp && m->tmpdirfd != -1)
+		file_unlink(m->tmpdirfd, m->tmp);
 	release(m);
 }

@@ -14,15 +14,15 @@
 struct cdb_make;
 
 struct cdbmaker {
-	int dirfd; /* the directory that path and tmp are in; owned */
+	int dirfd, tmpdirfd; /* the directories that path and tmp are in; owned */
 	int fd;
-	char *path, *tmp; /* names within it; owned */
+	char *path, *tmp; /* names within them; owned */
 	struct cdb_make *make;
 };
 
 /*
  * Begins a database that will be dirfd/path. `tmp` is the name to write under
- * (same directory; an old file of that name is removed).
+ * (same file system; an old file of that name is removed).
  */
 bool cdbmaker_start(struct cdbmaker *m, int dirfd, const char *path, const char *tmp, mode_t mode, struct err *e);
 

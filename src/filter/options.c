@@ -9,7 +9,7 @@
 int options_next(int argc, char **argv, const char *letters)
 {
 	char spec[80];
-	const char *known;
+	const char *known, *me;
 	int c;
 
 	snprintf(spec, sizeof spec, "+%s", letters);
@@ -17,9 +17,10 @@ int options_next(int argc, char **argv, const char *letters)
 	c = getopt(argc, argv, spec);
 	if (c != '?')
 		return c;
+	me = strrchr(argv[0], '/');
 	known = optopt == ':' ? NULL : strchr(letters, optopt);
-	fprintf(stderr, "%s: %s -- %c\n", argv[0], known && *known ? "option requires an argument" : "illegal option",
-		optopt);
+	fprintf(stderr, "%s: %s -- %c\n", me ? me + 1 : argv[0],
+		known && *known ? "option requires an argument" : "illegal option", optopt);
 	return c;
 }
 

@@ -1,7 +1,7 @@
 /*
  * tcp-env [ -rR ] [ -t SECONDS ] PROGRAM…: describes the TCP connection on
  * descriptor 0 in the environment, then becomes the program (contract §17.6).
- * Where PROTO is TCP already, somebody else has done so. Exit 111 for trouble.
+ * Where PROTO is TCP or TCP6 already, somebody else has done so. Exit 111 for trouble.
  *
  * TCPREMOTEINFO is never set: what a client says of itself (RFC 1413) is worth
  * nothing, and asking costs time. The options are accepted.
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 			tool_usage(ME, "[ -rR ] [ -ttimeout ] program [ arg ... ]");
 	if (optind >= argc)
 		tool_usage(ME, "[ -rR ] [ -ttimeout ] program [ arg ... ]");
-	if (proto == NULL || strcmp(proto, "TCP") != 0) {
+	if (proto == NULL || (strcmp(proto, "TCP") != 0 && strcmp(proto, "TCP6") != 0)) {
 		set("PROTO", "TCP");
 		describe("LOCAL", getsockname);
 		describe("REMOTE", getpeername);

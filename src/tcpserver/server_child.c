@@ -1,0 +1,119 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netrules/rulelookup.h"
+#include "sys/io.h"
+#include "tcpserver/tcpserver.h"
+#include "ucspi/logfield.h"
+
+static _Noreturn void drop(const struct tcpserver *t, const char *what, int errnum)
+{
+	server_drop(t, "%s: %s", what, errno_text(errnum));
+	_exit(111);
+}
+
+/* What the socket needs before anything else happens, and what the client sees first. */
+static void prepare(const struct tcpserver *t, int fd)
+{
+	int on = 1;
+
+	/* Source routes would let a client pretend to be elsewhere. There are none in IPv6. */
+	if (!t->keep_options)
+		setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0);
+	if (t->no_delay)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (t->banner && io_write_all(fd, t->banner, strlen(t->banner)) == -1)
+		drop(t, "unable to print banner", errno);
+}
+
+static _Noreturn void rules_unreadable(const struct tcpserver *t, const struct err *e)
+{
+	server_drop(t, "unable to read %s: %s", t->rules_path, e->sys ? errno_text(e->sys) : e->text);
+	_exit(111);
+}
+
+/* Puts the rule's variables into env; does it let the client in? */
+static bool obey(const struct rule *rule, struct childenv *env)
+{
+	struct str value = rule->value, assignment, name, text;
+	bool allowed = true;
+
+	for (enum rule_item item; (item = rulelookup_next(&value, &assignment)) != RULE_END;) {
+		if (item == RULE_DENY)
+			allowed = false;
+		else if (str_cut(assignment, '=', &name, &text))
+			childenv_set_str(env, name, text);
+		else
+			childenv_remove(env, assignment);
+	}
+	return allowed;
+}
+
+static bool admitted(const struct tcpserver *t, const struct connection *c, struct childenv *env)
+{
+	struct rule_client client = {
+		.ip = str_of(c->remote_ip),
+		.has_host = c->has_remote_name,
+		.host = buf_str(&c->remote_name),
+		.has_info = c->has_info,
+		.info = buf_str(&c->info),
+	};
+	struct rule rule = RULE_INIT;
+	struct err e;
+
+	if (t->rules_path == NULL)
+		return true;
+	if (!t->rules_ok)
+		rules_unreadable(t, &t->rules_error);
+	if (!t->rules.present && !t->rules_may_miss) {
+		err_sys(&e, ENOENT, "missing");
+		rules_unreadable(t, &e);
+	}
+	if (!rulelookup_find(&t->rules, &client, &rule, &e))
+		rules_unreadable(t, &e);
+	return !rule.found || obey(&rule, env);
+}
+
+static void log_verdict(const struct tcpserver *t, const struct connection *c, bool allowed)
+{
+	struct buf line = BUF_INIT(2000);
+
+	if (t->verbosity < 2)
+		return;
+	buf_addf(&line, "%s %ld ", allowed ? "ok" : "deny", (long)getpid());
+	logfield_add(&line, buf_str(&c->local_name));
+	buf_addf(&line, ":%s:%u ", c->local_ip, (unsigned)c->local.port);
+	logfield_add(&line, buf_str(&c->remote_name));
+	buf_addf(&line, ":%s:", c->remote_ip);
+	logfield_add(&line, buf_str(&c->info));
+	buf_addf(&line, ":%u", (unsigned)c->remote.port);
+	server_log(t, "%s", buf_cstr(&line));
+	buf_free(&line);
+}
+
+_Noreturn void server_child(struct tcpserver *t, int fd, const struct inetaddr *peer)
+{
+	struct connection c = CONNECTION_INIT;
+	struct childenv env = childenv_start();
+	bool allowed;
+
+	connection_set_remote(&c, peer);
+	server_log(t, "pid %ld from %s", (long)getpid(), c.remote_ip);
+	prepare(t, fd);
+	if (!connection_local(&c, fd))
+		drop(t, "unable to get local address", errno);
+	connection_name(&c, &t->names);
+	connection_environment(&c, &env);
+	allowed = admitted(t, &c, &env);
+	log_verdict(t, &c, allowed);
+	if (!allowed)
+		_exit(100);
+	if (dup2(fd, 0) == -1 || dup2(fd, 1) == -1)
+		drop(t, "unable to set up descriptors", errno);
+	childenv_run(&env, t->program[0], t->program);
+	server_drop(t, "unable to run %s: %s", t->program[0], errno_text(errno));
+	_exit(111);
+}
