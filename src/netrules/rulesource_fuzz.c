@@ -14,6 +14,7 @@ static bool count(void *ctx, struct str key, struct str value)
 	return true;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	bool stopped;

@@ -9,12 +9,10 @@
  * list is asked unless it is named; a list that answers "Error: …" says
  * nothing about the client.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/exitcode.h"
-#include "filter/childenv.h"
+#include "filter/chain.h"
 #include "filter/options.h"
 #include "filter/tool.h"
 #include "listener/inetaddr.h"
@@ -172,7 +170,6 @@ static _Noreturn void reject(const struct rbl *r)
 int main(int argc, char **argv)
 {
 	struct rbl r = { .text = BUF_INIT(1u << 20), .seconds = 60, .ip = getenv("TCPREMOTEIP") };
-	struct childenv env = childenv_start();
 
 	if (r.ip == NULL)
 		r.ip = "";
@@ -185,6 +182,5 @@ int main(int argc, char **argv)
 		tool_usage(ME, ARGUMENTS);
 	if (r.decision >= REJECT_NOW)
 		reject(&r);
-	childenv_run(&env, argv[optind], argv + optind);
-	tool_die(ME, EXIT_TEMPORARY, "unable to run %s: %s", argv[optind], errno_text(errno));
+	chain_run(ME, argv + optind, NULL);
 }

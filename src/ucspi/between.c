@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/exitcode.h"
-#include "filter/childenv.h"
+#include "filter/chain.h"
 #include "filter/tool.h"
 #include "sys/io.h"
 
@@ -104,7 +104,6 @@ static _Noreturn void help(const struct between *r, int in, int out, long pid)
 
 _Noreturn void between_run(const struct between *r, char *const *argv)
 {
-	struct childenv env = childenv_start();
 	long pid = (long)getpid();
 	int in[2], out[2]; /* the program's standard input and output */
 
@@ -123,6 +122,5 @@ _Noreturn void between_run(const struct between *r, char *const *argv)
 	}
 	if (dup2(in[0], 0) == -1 || dup2(out[1], 1) == -1)
 		tool_die(r->me, EXIT_TEMPORARY, "unable to move descriptors: %s", errno_text(errno));
-	childenv_run(&env, argv[0], argv);
-	tool_die(r->me, EXIT_TEMPORARY, "unable to run %s: %s", argv[0], errno_text(errno));
+	chain_run(r->me, argv, NULL);
 }
