@@ -11,7 +11,7 @@
 
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
-	dnsmessage ucspi netrules supervision
+	dnsmessage ucspi netrules supervision password virtual
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -64,8 +64,14 @@ LIB_smtpclient := base mail tls idn
 LIB_outbound := base sys conf dns tls smtpclient idn
 # Who a local address belongs to.
 LIB_users := base sys cdb
+# Passwords as crypt(3) keeps them.
+LIB_password := base
+PKG_password := libcrypt
+# Mailboxes without system accounts. The only code that sees SQLite.
+LIB_virtual := base sys wire users mailbox
+PKG_virtual := sqlite3
 # One local delivery: .qmail, Maildir, mbox, program, forward.
-LIB_local := base sys wire mail submit
+LIB_local := base sys wire mail submit mailbox
 # A simulated disk in place of sys/file.c; only tests link it. Its archive must come before that of sys, as it does
 # by name.
 LIB_simdisk := base sys
@@ -104,7 +110,7 @@ PROG_qmail-newmrh := cdb conf sys base
 PROG_qmail-newu := users cdb sys base
 PROG_qmail-getpw := users sys base
 PROG_qmail-local := local submit sys base
-PROG_qmail-lspawn := users local sandbox conf wire sys base
+PROG_qmail-lspawn := users local virtual mailbox sandbox conf wire sys base
 PROG_qmail-resolve := resolver dns sandbox wire sys base
 PROG_qmail-remote := outbound smtpclient tls idn dns conf sys base
 PROG_qmail-rspawn := outbound smtpclient tls idn dns sandbox conf wire sys base
@@ -115,7 +121,7 @@ PKG_PROG_qmail-journal := libevent
 PROG_qmail-send := sched route conf submit notice mail sandbox wire sys base
 PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
-PROG_quill := queuequery route conf wire sys base
+PROG_quill := queuequery virtual password mailbox route conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-qstat := queuequery wire sys base
 

@@ -30,7 +30,7 @@ struct answercache {
 };
 
 /*
- * Times are monotonic milliseconds. The name is the local part: case does not
+ * Times are monotonic milliseconds. The name is the address: case does not
  * matter, as it does not for any look-up of it.
  */
 void answercache_put(struct answercache *c, struct str name, enum recipient_answer answer, int64_t now);

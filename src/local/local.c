@@ -13,13 +13,14 @@
 #include "local/dotqmail.h"
 #include "local/forward.h"
 #include "local/loopcheck.h"
-#include "local/maildir.h"
+#include "local/maildirplus.h"
 #include "local/mailvars.h"
 #include "local/mbox.h"
 #include "sys/clock.h"
 
 #define OTHERS_MAY_WRITE 002
 #define LINES_MAX 32768
+#define HOME_MAILDIR "./Maildir/"
 #define PATH_LIMIT (1u << 20)
 
 struct delivery {
@@ -124,13 +125,19 @@ static void make_environment(struct delivery *d)
 
 static bool deliver_maildir(const struct delivery *d, const char *dir, struct err *e)
 {
+	bool own = strcmp(dir, HOME_MAILDIR) == 0;
+	const struct maildirplus_rules rules = {
+		.make = own && d->job->make_maildir,
+		.quota = own ? d->job->quota : NULL,
+		.bounce_full = d->job->bounce_full,
+	};
 	struct buf header = BUF_INIT(MESSAGE_PREFIX_MAX);
 	bool ok;
 
 	mailvars_rpline(&header, str_of(d->job->sender));
 	buf_add(&header, buf_str(&d->dtline));
 	assert(buf_ok(&header));
-	ok = maildir_deliver(dir, buf_str(&header), d->message, e);
+	ok = maildirplus_deliver(dir, buf_str(&header), d->message, &rules, e);
 	buf_free(&header);
 	return ok;
 }
@@ -251,6 +258,8 @@ static bool instructions(struct delivery *d, struct err *e)
 {
 	const struct local_job *job = d->job;
 
+	if (job->instructions)
+		return follow(d, str_of(job->instructions), false, e);
 	if (!dotfile_find(&d->file, str_of(job->dash), str_of(job->ext), e))
 		return false;
 	if (!d->file.found && *job->dash)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "local/program.h"
+#include "mailbox/maildirsize.h"
 
 #define LOCAL_ADDRESS_MAX 2048 /* each of the strings below, in bytes */
 #define LOCAL_OK 0
@@ -19,8 +20,13 @@ struct local_job {
 	const char *local, *dash, *ext; /* contract §10.1 */
 	const char *host, *sender;
 	const char *default_delivery; /* .qmail content where there is none */
-	int message_fd;               /* seekable; its position is ours */
-	bool describe;                /* say what would be done, do nothing */
+	const char *instructions;     /* .qmail content that counts whatever files there are, or NULL */
+	bool make_maildir;            /* the Maildir in the home is made where it does not exist */
+	/* Of the Maildir in the home; NULL: each Maildir has the one in its maildirsize file. */
+	const struct maildir_quota *quota;
+	bool bounce_full; /* over quota is for good */
+	int message_fd;   /* seekable; its position is ours */
+	bool describe;    /* say what would be done, do nothing */
 	struct program_limits limits;
 };
 

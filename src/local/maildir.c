@@ -50,14 +50,39 @@ void maildir_name(struct buf *name)
 	add_host(name);
 }
 
-static bool copy_message(int fd, struct str header, struct message *m, struct err *e)
+/* What was written, and how many of its LFs have no CR before them. */
+struct size {
+	uint64_t bytes, bare;
+	char last;
+};
+
+static void measure(struct size *size, struct str piece)
+{
+	const char *end = piece.p + piece.n;
+
+	for (const char *p = piece.p; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		size->bare += (p > piece.p ? p[-1] : size->last) != '\r';
+	size->bytes += piece.n;
+	size->last = end[-1];
+}
+
+/* Readers need not look at the file then: its size as it is, and with CR LF. */
+static void add_size(struct buf *name, const struct size *size)
+{
+	buf_addf(name, ",S=%llu,W=%llu", (unsigned long long)size->bytes,
+		 (unsigned long long)(size->bytes + size->bare));
+}
+
+static bool copy_message(int fd, struct str header, struct message *m, struct size *size, struct err *e)
 {
 	uint64_t offset;
 	struct str piece;
 
+	*size = (struct size){ 0 };
 	if (!message_first(m, header, &piece, &offset, e))
 		return unreadable(e);
 	while (piece.n) {
+		measure(size, piece);
 		if (file_append(fd, piece.p, piece.n) == -1)
 			return trouble(e);
 		if (!message_block(m, offset, &piece, e))
@@ -92,13 +117,15 @@ static enum outcome deliver_unnamed(int newdir, const char *tmp, struct str head
 	int fd = file_open(AT_FDCWD, tmp, O_TMPFILE | O_WRONLY, 0600), r = -1;
 	struct buf name = BUF_INIT(PATH_LIMIT);
 	enum outcome result = FAILED;
+	struct size size;
 
 	if (fd == -1)
 		return IMPOSSIBLE;
-	if (copy_message(fd, header, m, e)) {
+	if (copy_message(fd, header, m, &size, e)) {
 		for (int i = 0; i < NAME_TRIES && (i == 0 || (r == -1 && errno == EEXIST)); i++) {
 			buf_clear(&name);
 			maildir_name(&name);
+			add_size(&name, &size);
 			r = file_link_unnamed(fd, newdir, buf_cstr(&name));
 		}
 		result = r == -1 ? IMPOSSIBLE : settle(newdir, buf_cstr(&name), e) ? DELIVERED : FAILED;
@@ -109,14 +136,14 @@ static enum outcome deliver_unnamed(int newdir, const char *tmp, struct str head
 }
 
 /* Writes tmp/<name>; path is the whole of it. */
-static bool write_named(const char *path, struct str header, struct message *m, struct err *e)
+static bool write_named(const char *path, struct str header, struct message *m, struct size *size, struct err *e)
 {
 	int fd = file_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	bool ok;
 
 	if (fd == -1)
 		return trouble(e);
-	ok = copy_message(fd, header, m, e);
+	ok = copy_message(fd, header, m, size, e);
 	/* Network file systems report a full disk here. */
 	if (file_close(fd) == -1 && ok)
 		ok = trouble(e);
@@ -143,17 +170,17 @@ static bool move_to_new(const char *path, int newdir, const char *name, struct e
 
 static bool deliver_named(int newdir, const char *tmp, struct str header, struct message *m, struct err *e)
 {
-	struct buf path = BUF_INIT(PATH_LIMIT);
-	size_t dir;
+	struct buf path = BUF_INIT(PATH_LIMIT), name = BUF_INIT(PATH_LIMIT);
+	struct size size;
 	bool ok;
 
-	buf_addz(&path, tmp);
-	buf_addc(&path, '/');
-	dir = path.n;
-	maildir_name(&path);
-	ok = write_named(buf_cstr(&path), header, m, e) &&
-	     move_to_new(buf_cstr(&path), newdir, buf_cstr(&path) + dir, e);
+	maildir_name(&name);
+	buf_addf(&path, "%s/%s", tmp, buf_cstr(&name));
+	ok = write_named(buf_cstr(&path), header, m, &size, e);
+	add_size(&name, &size);
+	ok = ok && move_to_new(buf_cstr(&path), newdir, buf_cstr(&name), e);
 	buf_free(&path);
+	buf_free(&name);
 	return ok;
 }
 

@@ -3,7 +3,8 @@
  *
  * The file is written without a name (O_TMPFILE), synced, and linked into
  * new/, so nothing half-written ever has a name and nothing is left in tmp/
- * after a crash. Where a file system cannot do that, it is written under a
+ * after a crash. The name in new/ tells the size (mailbox/maildirsize.h).
+ * Where a file system cannot do that, it is written under a
  * name in tmp/ and linked or renamed from there. In both cases the directory
  * new/ is synced before success is reported. All of it goes through
  * sys/file.h.

@@ -57,10 +57,11 @@ struct connection {
 struct lspawn {
 	const char *default_delivery;
 	struct program_limits limits;
-	bool root;       /* deliveries become their users */
-	uid_t uid;       /* our own */
-	uid_t send_uid;  /* qmail-send's */
-	char *own_alias; /* home of what belongs to nobody, when not root */
+	bool bounce_full; /* mail for a mailbox over its quota bounces at once */
+	bool root;        /* deliveries become their users */
+	uid_t uid;        /* our own */
+	uid_t send_uid;   /* qmail-send's */
+	char *own_alias;  /* home of what belongs to nobody, when not root */
 	struct cdbfile users;
 	bool users_open;
 	int listenfd, signalfd; /* listenfd is -1 once we are ending */
@@ -77,6 +78,7 @@ struct lspawn {
 struct lspawn_job {
 	struct str local, host, sender;
 	enum owner_status known; /* OWNER_NONE: the password database decides */
+	bool virtual;            /* there is a table of mailboxes, which comes before both */
 	struct owner owner;      /* filled when known is OWNER_FOUND */
 	int message;             /* descriptor; the caller's */
 };

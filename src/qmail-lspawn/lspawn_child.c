@@ -3,21 +3,26 @@
  * become that user, deliver. Nothing of the user's is touched and nothing of
  * the message is read before that. A search does the same, without a message.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "local/local.h"
 #include "local/localanswer.h"
 #include "local/outcome.h"
+#include "mailbox/maildirmaker.h"
 #include "qmail-lspawn/lspawn.h"
 #include "sys/home.h"
 #include "sys/io.h"
 #include "sys/unixsock.h"
 #include "users/getpw.h"
+#include "virtual/virtualfind.h"
+#include "virtual/virtualhome.h"
 
 enum { EXIT_BUG = 112, EXIT_ROOT = 113 };
 
@@ -58,8 +63,50 @@ static void arrange_process(void)
 	sigprocmask(SIG_SETMASK, &empty, NULL);
 }
 
-static enum owner_status find_owner(const struct lspawn *l, const struct lspawn_job *job, struct owner *o)
+/* What is said here is the delivery's report. */
+static _Noreturn void give_up(const char *what, const struct err *e)
 {
+	struct buf text = BUF_INIT(1000);
+
+	buf_addf(&text, "%s: %s. (#4.3.0)\n", what, e->text);
+	io_write_all(1, text.p, text.n);
+	_exit(111);
+}
+
+/* The mailbox as an account with a home: the directory of the mailbox, or that of all for who has none. */
+static enum owner_status set_owner(const struct virtual_recipient *r, uid_t uid, gid_t gid, struct owner *o)
+{
+	struct buf home = BUF_INIT(OWNER_TEXT_MAX);
+	enum owner_status status;
+
+	buf_addf(&home, "%s/", home_path());
+	if (r->mailbox)
+		virtualhome_path(&home, buf_str(&r->address));
+	else
+		buf_addz(&home, VIRTUALHOME_ROOT);
+	status =
+	    owner_set(o, r->mailbox ? buf_str(&r->address) : STR("alias"), uid, gid, buf_str(&home), STR(""), STR(""));
+	buf_free(&home);
+	return status;
+}
+
+static enum owner_status find_virtual(const struct lspawn *l, const struct lspawn_job *job, struct virtual_recipient *r,
+				      struct owner *o)
+{
+	struct err e;
+	uid_t uid;
+	gid_t gid;
+	enum owner_status status = virtualfind_ask(l->root, job->local, job->host, r, &uid, &gid, &e);
+
+	if (status == OWNER_TEMPORARY)
+		give_up("Unable to look up the mailbox", &e);
+	return status == OWNER_FOUND ? set_owner(r, uid, gid, o) : status;
+}
+
+static enum owner_status find_owner(const struct lspawn *l, const struct lspawn_job *job, struct virtual_recipient *r,
+				    struct owner *o)
+{
+	enum owner_status status = job->virtual ? find_virtual(l, job, r, o) : OWNER_NONE;
 	const struct getpw_rules rules = {
 		.own_only = !l->root,
 		.own_uid = l->uid,
@@ -67,6 +114,8 @@ static enum owner_status find_owner(const struct lspawn *l, const struct lspawn_
 		.own_alias = l->own_alias,
 	};
 
+	if (status != OWNER_NONE)
+		return status;
 	if (job->known != OWNER_NONE) {
 		*o = job->owner;
 		return job->known;
@@ -86,13 +135,28 @@ static void become(const struct lspawn *l, const struct owner *o)
 		_exit(OWNER_TEMPORARY);
 }
 
+/* A row in the table is all that a mailbox needs to get mail. */
+static void make_home(const struct virtual_recipient *r, const struct owner *o)
+{
+	struct buf maildir = BUF_INIT(OWNER_TEXT_MAX);
+	struct err e;
+
+	if (!r->mailbox || access(o->home, F_OK) == 0 || errno != ENOENT)
+		return;
+	buf_addf(&maildir, "%s/Maildir", o->home);
+	umask(077);
+	if (!maildir_make(buf_cstr(&maildir), &e))
+		give_up("Unable to make the mailbox", &e);
+	buf_free(&maildir);
+}
+
 void lspawn_put_job(struct buf *b, const struct lspawn_job *job)
 {
 	wire_put_str(b, job->local);
 	wire_put_str(b, job->host);
 	wire_put_str(b, job->sender);
-	wire_put_u8(b, job->known == OWNER_FOUND);
-	if (job->known != OWNER_FOUND)
+	wire_put_u8(b, job->known == OWNER_FOUND && !job->virtual);
+	if (job->known != OWNER_FOUND || job->virtual)
 		return;
 	wire_put_str(b, str_of(job->owner.dash));
 	wire_put_str(b, str_of(job->owner.ext));
@@ -116,7 +180,7 @@ static bool get_job(struct str packet, struct strings *z)
 	replace(&z->local, wire_get_str(&r, OWNER_TEXT_MAX));
 	replace(&z->host, wire_get_str(&r, OWNER_TEXT_MAX));
 	replace(&z->sender, wire_get_str(&r, OWNER_TEXT_MAX));
-	/* By the password database it is the same address again, with the same dash and ext. */
+	/* Otherwise it is the same address again, with the same dash and ext. */
 	if (wire_get_u8(&r)) {
 		replace(&z->dash, wire_get_str(&r, OWNER_TEXT_MAX));
 		replace(&z->ext, wire_get_str(&r, OWNER_TEXT_MAX));
@@ -175,9 +239,17 @@ static bool may_stay(const struct lspawn_job *job, const struct owner *o)
 	return job->known == OWNER_FOUND || strcmp(o->dash, "-") != 0 || !str_eq(str_of(o->ext), job->local);
 }
 
-/* Delivers the first job and, if it may stay, those that follow, until one is more than writing to mailboxes. */
-static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struct strings *z, int control, bool stay)
+static bool bounce_full(const struct lspawn *l, const struct virtual_recipient *v)
 {
+	return v->overquota == OVERQUOTA_UNSET ? l->bounce_full : v->overquota == OVERQUOTA_BOUNCE;
+}
+
+/* Delivers the first job and, if it may stay, those that follow, until one is more than writing to mailboxes. */
+static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struct virtual_recipient *v,
+			    struct strings *z, int control, bool stay)
+{
+	bool virtual = v->mailbox || v->instructions.n;
+
 	for (;;) {
 		struct local_report report = LOCAL_REPORT_INIT;
 		const struct local_job delivery = {
@@ -188,9 +260,13 @@ static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struc
 			.ext = z->ext,
 			.host = z->host,
 			.sender = z->sender,
-			.default_delivery = l->default_delivery,
+			.default_delivery = virtual ? "./Maildir/" : l->default_delivery,
 			.message_fd = 0,
 			.limits = l->limits,
+			.instructions = v->instructions.n ? buf_cstr(&v->instructions) : NULL,
+			.make_maildir = v->mailbox,
+			.quota = v->mailbox ? &v->quota : NULL,
+			.bounce_full = bounce_full(l, v),
 		};
 		int code = local_deliver(&delivery, &report);
 
@@ -204,6 +280,7 @@ static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struc
 
 _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job, int report, int control)
 {
+	struct virtual_recipient virtual = VIRTUAL_RECIPIENT_INIT;
 	struct owner owner = OWNER_INIT;
 	enum owner_status status;
 	struct strings z;
@@ -211,10 +288,11 @@ _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job
 	arrange_process();
 	if (!arrange_descriptors(job->message, report, control))
 		_exit(EXIT_BUG);
-	status = find_owner(l, job, &owner);
+	status = find_owner(l, job, &virtual, &owner);
 	if (status != OWNER_FOUND)
 		_exit((int)status);
 	become(l, &owner);
+	make_home(&virtual, &owner);
 	z = (struct strings){
 		.local = mem_copy(job->local),
 		.host = mem_copy(job->host),
@@ -222,7 +300,7 @@ _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job
 		.dash = mem_copy(str_of(owner.dash)),
 		.ext = mem_copy(str_of(owner.ext)),
 	};
-	serve(l, &owner, &z, control, may_stay(job, &owner));
+	serve(l, &owner, &virtual, &z, control, may_stay(job, &owner));
 }
 
 /* It needs neither; a .qmail file is read in no time. */
@@ -236,21 +314,26 @@ static void limit_search(void)
 
 _Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job)
 {
+	struct virtual_recipient virtual = VIRTUAL_RECIPIENT_INIT;
 	struct owner owner = OWNER_INIT;
 	enum owner_status status;
 	struct local_job question = { .host = "", .default_delivery = l->default_delivery };
 
 	arrange_process();
 	close_between(3, INT32_MAX);
-	status = find_owner(l, job, &owner);
+	status = find_owner(l, job, &virtual, &owner);
 	if (status != OWNER_FOUND)
 		_exit((int)status);
 	become(l, &owner);
+	/* The first message makes the directory in which there might be instructions. */
+	if (virtual.mailbox && access(owner.home, F_OK) == -1 && errno == ENOENT)
+		_exit(LSPAWN_SEARCH_EXIT + RECIPIENT_EXISTS);
 	limit_search();
 	question.user = owner.user;
 	question.home = owner.home;
 	question.local = mem_copy(job->local);
 	question.dash = owner.dash;
 	question.ext = owner.ext;
+	question.instructions = virtual.instructions.n ? buf_cstr(&virtual.instructions) : NULL;
 	_exit(LSPAWN_SEARCH_EXIT + (int)local_answer(&question));
 }

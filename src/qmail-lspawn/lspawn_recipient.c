@@ -12,6 +12,7 @@
 #include "sys/random.h"
 #include "sys/service.h"
 #include "sys/unixsock.h"
+#include "virtual/virtualfind.h"
 
 #define TICK_MS 250
 #define EVENTS 64
@@ -31,7 +32,7 @@ static void disconnect(struct recipients *r, struct asker *a)
 	/* A child may have a copy of the descriptor for a moment, which would go on causing events. */
 	epoll_ctl(r->epoll, EPOLL_CTL_DEL, a->fd, NULL);
 	close(a->fd);
-	buf_free(&a->local);
+	buf_free(&a->address);
 	*a = (struct asker){ .fd = -1 };
 }
 
@@ -107,18 +108,18 @@ static void answer(struct recipients *r, struct asker *a, enum recipient_answer 
 	/* There is room for one answer; whoever does not read it has asked again too soon. */
 	sent = unixsock_send(a->fd, buf_str(&packet), -1) == 0;
 	buf_free(&packet);
-	buf_free(&a->local);
+	buf_free(&a->address);
 	a->state = ASKER_IDLE;
 	a->turn = ++r->turn;
 	if (!sent || (waited && !watch(r, EPOLL_CTL_MOD, a->fd, (size_t)(a - r->askers), EPOLLIN)))
 		disconnect(r, a);
 }
 
-static bool answer_from_cache(struct recipients *r, struct asker *a, struct str local, int64_t now)
+static bool answer_from_cache(struct recipients *r, struct asker *a, struct str address, int64_t now)
 {
 	enum recipient_answer known;
 
-	if (!answercache_find(&r->cache, local, now, &known))
+	if (!answercache_find(&r->cache, address, now, &known))
 		return false;
 	answer(r, a, known);
 	return true;
@@ -126,10 +127,10 @@ static bool answer_from_cache(struct recipients *r, struct asker *a, struct str 
 
 /* ---- searches ----------------------------------------------------------------------- */
 
-static struct search *search_of(struct recipients *r, struct str local)
+static struct search *search_of(struct recipients *r, struct str address)
 {
 	for (size_t i = 0; i < SEARCHES; i++)
-		if (r->searches[i].pid && !r->searches[i].given_up && str_eq(buf_str(&r->searches[i].local), local))
+		if (r->searches[i].pid && !r->searches[i].given_up && str_eq(buf_str(&r->searches[i].address), address))
 			return &r->searches[i];
 	return NULL;
 }
@@ -143,11 +144,18 @@ static struct search *free_search(struct recipients *r)
 }
 
 /* False: it cannot be done. */
-static bool start_search(struct lspawn *l, struct search *s, struct str local, int64_t now)
+static bool start_search(struct lspawn *l, struct search *s, struct str address, int64_t now)
 {
-	struct lspawn_job job = { .local = local, .owner = OWNER_INIT, .message = -1 };
+	size_t at = str_rchr(address, '@');
+	struct lspawn_job job = {
+		.local = str_head(address, at),
+		.host = str_from(address, at + 1),
+		.virtual = virtualfind_present(),
+		.owner = OWNER_INIT,
+		.message = -1,
+	};
 
-	job.known = lspawn_look_up(l, local, &job.owner);
+	job.known = lspawn_look_up(l, job.local, &job.owner);
 	if (job.known == OWNER_FOUND || job.known == OWNER_NONE)
 		s->pid = fork();
 	else
@@ -161,8 +169,8 @@ static bool start_search(struct lspawn *l, struct search *s, struct str local, i
 	}
 	s->since = now;
 	s->given_up = false;
-	s->local = BUF_INIT(RECIPIENT_PACKET_MAX);
-	buf_add(&s->local, local);
+	s->address = BUF_INIT(RECIPIENT_PACKET_MAX);
+	buf_add(&s->address, address);
 	return true;
 }
 
@@ -175,10 +183,11 @@ static void serve_waiting(struct lspawn *l, int64_t now)
 
 	for (size_t i = 0; i < ASKERS; i++) {
 		struct asker *a = &r->askers[i];
-		struct str local = buf_str(&a->local);
+		struct str address = buf_str(&a->address);
 
-		if (a->state == ASKER_WAITING && !answer_from_cache(r, a, local, now) && s && !search_of(r, local)) {
-			if (!start_search(l, s, local, now))
+		if (a->state == ASKER_WAITING && !answer_from_cache(r, a, address, now) && s &&
+		    !search_of(r, address)) {
+			if (!start_search(l, s, address, now))
 				answer(r, a, RECIPIENT_UNKNOWN);
 			s = free_search(r);
 		}
@@ -218,8 +227,8 @@ bool recipients_ended(struct lspawn *l, pid_t pid, int status)
 	if (s == NULL)
 		return false;
 	if (!s->given_up)
-		answercache_put(&l->recipients.cache, buf_str(&s->local), answer_of(status), now);
-	buf_free(&s->local);
+		answercache_put(&l->recipients.cache, buf_str(&s->address), answer_of(status), now);
+	buf_free(&s->address);
 	*s = (struct search){ .pid = 0 };
 	serve_waiting(l, now);
 	return true;
@@ -248,12 +257,12 @@ static bool take_question(struct recipients *r, struct asker *a, struct str pack
 	known = without_search(q.address, at);
 	if (known)
 		answer(r, a, known);
-	if (known || answer_from_cache(r, a, str_head(q.address, at), now))
+	if (known || answer_from_cache(r, a, q.address, now))
 		return true;
 	a->state = ASKER_WAITING;
 	a->since = now;
-	a->local = BUF_INIT(RECIPIENT_PACKET_MAX);
-	buf_add_lower(&a->local, str_head(q.address, at));
+	a->address = BUF_INIT(RECIPIENT_PACKET_MAX);
+	buf_add_lower(&a->address, q.address);
 	/* The next question comes after the answer. */
 	return watch(r, EPOLL_CTL_MOD, a->fd, (size_t)(a - r->askers), 0);
 }
@@ -325,7 +334,7 @@ void recipients_tick(struct lspawn *l, int64_t now)
 		/* A process that waits for a file server may not end even so; its place stays taken. */
 		kill(s->pid, SIGKILL);
 		s->given_up = true;
-		answercache_put(&r->cache, buf_str(&s->local), RECIPIENT_UNKNOWN, now);
+		answercache_put(&r->cache, buf_str(&s->address), RECIPIENT_UNKNOWN, now);
 		serve_waiting(l, now);
 	}
 	for (size_t i = 0; i < ASKERS; i++)

@@ -25,10 +25,10 @@ enum asker_state { ASKER_FREE, ASKER_IDLE, ASKER_WAITING };
 struct asker {
 	enum asker_state state;
 	int fd;
-	uint64_t turn; /* the larger, the later it came or was answered */
-	uint32_t id;   /* of the question that waits */
-	int64_t since; /* when it was asked; times are monotonic milliseconds */
-	struct buf local;
+	uint64_t turn;      /* the larger, the later it came or was answered */
+	uint32_t id;        /* of the question that waits */
+	int64_t since;      /* when it was asked; times are monotonic milliseconds */
+	struct buf address; /* in lower case */
 };
 
 /* A child that looks for one address, for however many have asked. */
@@ -36,7 +36,7 @@ struct search {
 	pid_t pid; /* 0: free */
 	int64_t since;
 	bool given_up; /* it was killed, and has been answered for */
-	struct buf local;
+	struct buf address;
 };
 
 struct recipients {

@@ -7,6 +7,7 @@
 #include "sys/home.h"
 #include "sys/service.h"
 #include "users/userdb.h"
+#include "virtual/virtualfind.h"
 
 /* The database as it is now; false: it cannot be read, and must not be taken for empty. */
 static bool users_ready(struct lspawn *l, struct err *e)
@@ -62,6 +63,7 @@ static const char *prepare(struct lspawn *l, const struct delivery_request *r, i
 
 	if (report)
 		return report;
+	job->virtual = virtualfind_present();
 	job->known = lspawn_look_up(l, job->local, &job->owner);
 	return job->known == OWNER_DATABASE ? "ZTrouble reading users/cdb in qmail-lspawn.\n" : NULL;
 }

@@ -29,14 +29,19 @@
 
 /*
  * What must be equal for a process to do another delivery: by users/cdb the
- * account and its home, by the password database the whole address.
+ * account and its home, by the password database the local part, and where
+ * there is a table of mailboxes the whole address.
  */
 static void owner_key(struct buf *key, const struct lspawn_job *job)
 {
 	const struct owner *o = &job->owner;
 
 	buf_clear(key);
-	if (job->known == OWNER_FOUND)
+	if (job->virtual) {
+		buf_add(key, job->local);
+		buf_addc(key, '@');
+		buf_add(key, job->host);
+	} else if (job->known == OWNER_FOUND)
 		buf_addf(key, "u%lu g%lu %s %s", (unsigned long)o->uid, (unsigned long)o->gid, o->user, o->home);
 	else
 		buf_add(key, job->local);
@@ -45,7 +50,7 @@ static void owner_key(struct buf *key, const struct lspawn_job *job)
 static bool usable_for(const struct slot *s, const struct lspawn_job *job, struct str key)
 {
 	return s->state == SLOT_IDLE && str_eq(buf_str(&s->owner), key) &&
-	       (job->known == OWNER_FOUND || clock_monotonic_ms() < s->born + PASSWD_MS);
+	       ((job->known == OWNER_FOUND && !job->virtual) || clock_monotonic_ms() < s->born + PASSWD_MS);
 }
 
 static void close_fd(int *fd)

@@ -4,7 +4,8 @@
  * `default` is what is done where there is no .qmail file. Requests come over
  * run/lspawn (descriptor 3), questions of qmail-smtpd whether an address exists
  * over run/recipient (descriptor 4). Ends on SIGTERM when the running deliveries have
- * ended. control/timeoutlocal: seconds that a program may take;
+ * ended. control/overquota: what becomes of mail for which a mailbox has no room;
+ * control/timeoutlocal: seconds that a program may take;
  * control/processeslocal and control/memorylocal: processes of one user and
  * bytes of one process.
  */
@@ -29,6 +30,19 @@
 
 /* Its children become users and run what those like. */
 static const struct sandbox_rights rights = { .name = NAME, .may = SANDBOX_PROGRAMS };
+
+/* control/overquota: what becomes of mail for which there is no room. */
+static bool read_overquota(bool *bounce, struct err *e)
+{
+	struct buf line = BUF_INIT(CONTROL_FILE_MAX);
+	bool ok = control_line_or("overquota", "defer", &line, e);
+
+	*bounce = ok && str_ieq(buf_str(&line), STR("bounce"));
+	if (ok && !*bounce && !str_ieq(buf_str(&line), STR("defer")))
+		ok = err_perm(e, "control/overquota must say defer or bounce");
+	buf_free(&line);
+	return ok;
+}
 
 static bool read_limits(struct program_limits *limits, bool root, struct err *e)
 {
@@ -105,7 +119,7 @@ static bool start(struct lspawn *l, struct err *e)
 	 */
 	if (!home_enter(e) || !service_listen_also(SERVICE_FD + 1, "recipient", UNIXSOCK_PACKET, mode, &questions, e) ||
 	    !service_start("lspawn", UNIXSOCK_PACKET, mode, &l->listenfd, e) || !recipients_start(l, questions, e) ||
-	    !read_limits(&l->limits, l->root, e) || !sandbox_enter(&rights, e))
+	    !read_limits(&l->limits, l->root, e) || !read_overquota(&l->bounce_full, e) || !sandbox_enter(&rights, e))
 		return false;
 	buf_addf(&alias, "%s/alias", home_path());
 	l->own_alias = mem_copy(buf_str(&alias));

@@ -16,6 +16,7 @@ static const struct {
 	{ "up", quill_up, "[DIR]", "run everything in it, in the foreground" },
 	{ "status", quill_status, "[DIR]", "is it running, and how much is in the queue?" },
 	{ "queue", quill_queue, "[DIR]", "list the queue" },
+	{ "user", quill_user, "add|list|remove|passwd|quota|alias ...", "mailboxes without system accounts" },
 	{ "check", quill_check, "[DIR]", "look for mistakes in the configuration" },
 };
 

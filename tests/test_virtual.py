@@ -1,0 +1,224 @@
+"""Mailboxes without system accounts: quill user, delivery, aliases, quotas, the check at RCPT."""
+import os
+import sqlite3
+import time
+
+import pytest
+
+from quilltest import Instance, program
+from quilltest.net import wait_until
+
+BODY = b"Subject: hi\n\nbody\n"
+
+
+@pytest.fixture(name="site")
+def running_instance():
+    with Instance(control={"rcptcheck": "1"}) as i:
+        yield i.start()
+
+
+def user(site, *words, password=b"", check=True):
+    r = site.run(program("quill"), "user", *words, input=password, check=False)
+    assert not check or r.returncode == 0, r.stderr
+    return r
+
+
+def home_of(site, address):
+    local, domain = address.split("@")
+    return f"{site.home}/mailboxes/{domain}/{local}"
+
+
+def messages(site, address):
+    new = home_of(site, address) + "/Maildir/new"
+    return [open(f"{new}/{n}", "rb").read() for n in sorted(os.listdir(new))] if os.path.isdir(new) else []
+
+
+def wait_messages(site, address, count=1):
+    wait_until(lambda: len(messages(site, address)) >= count, 20, f"{count} messages for {address}")
+    found = messages(site, address)
+    assert len(found) == count
+    return found
+
+
+def rcpt(site, *addresses):
+    with site.smtp() as c:
+        c.ehlo()
+        c.mail("s@client.test")
+        return [c.docmd(f"RCPT TO:<{a}>")[0] for a in addresses]
+
+
+def test_a_mailbox_in_a_new_domain_gets_mail(site):
+    out = user(site, "add", "Ann@V.test", password=b"secret\n").stdout.decode()
+    assert "added to control/virtualdomains: v.test:v.test" in out and "added to control/rcpthosts: v.test" in out
+    assert "postmaster@v.test" in out
+    wait_until(lambda: rcpt(site, "ann@v.test") == [250], 20, "the domain to be known")
+    assert rcpt(site, "ANN@v.TEST", "bob@v.test", "ann-x@v.test") == [250, 550, 550]
+    site.send("s@client.test", ["Ann@v.test"], BODY)
+    text, = wait_messages(site, "ann@v.test")
+    assert text.startswith(b"Return-Path: <s@client.test>\nDelivered-To: v.test-Ann@v.test\n") and text.endswith(b"body\n")
+    for d in ("", "/Maildir", "/Maildir/new"):
+        assert os.stat(home_of(site, "ann@v.test") + d).st_mode & 0o077 == 0
+
+
+def test_the_table_comes_before_accounts_where_it_has_the_address(site):
+    """a.test is in control/locals; joe is an account, and all else is alias's."""
+    site.add_user("joe")
+    user(site, "add", "ann@a.test")
+    assert not os.path.exists(f"{site.home}/control/virtualdomains")
+    site.send("s@client.test", ["joe@a.test", "ann@a.test"], BODY)
+    site.wait_delivered("joe")
+    wait_messages(site, "ann@a.test")
+    assert rcpt(site, "joe@a.test", "ann@a.test", "nobody@a.test") == [250, 250, 550]
+    r = user(site, "alias", "add", "@a.test", "ann@a.test", check=False)
+    assert r.returncode == 100 and b"control/locals" in r.stderr
+
+
+def test_aliases_and_the_catch_all(site):
+    user(site, "add", "ann@v.test")
+    user(site, "add", "bob@v.test")
+    user(site, "alias", "add", "team@v.test", "ann@v.test", "bob@v.test")
+    user(site, "alias", "add", "@v.test", "bob@v.test")
+    user(site, "alias", "add", "bob@v.test", "ann@v.test")
+    wait_until(lambda: rcpt(site, "ann@v.test") == [250], 20, "the domain to be known")
+    site.send("s@client.test", ["team@v.test"], b"Subject: team\n\n")
+    wait_messages(site, "ann@v.test", 2)  # as one of the team, and through bob
+    wait_messages(site, "bob@v.test", 1)
+    site.send("s@client.test", ["any.thing@v.test"], b"Subject: catch\n\n")
+    wait_messages(site, "bob@v.test", 2)
+    assert sorted(user(site, "list", "V.TEST").stdout.decode().split("\n")[2:-1]) == [
+        "@v.test -> bob@v.test", "bob@v.test -> ann@v.test", "team@v.test -> ann@v.test", "team@v.test -> bob@v.test"]
+    user(site, "alias", "remove", "team@v.test", "bob@v.test")
+    user(site, "alias", "remove", "@v.test")
+    wait_until(lambda: rcpt(site, "nobody@v.test") == [550], 20, "the catch-all to be forgotten")
+
+
+def test_the_home_of_a_mailbox_may_have_instructions(site):
+    user(site, "add", "ann@a.test")
+    site.send("s@client.test", ["ann@a.test"], BODY)
+    wait_messages(site, "ann@a.test")
+    site.write(home_of(site, "ann@a.test") + "/.qmail", "|cat >saw; echo $USER $HOME >>saw\n", 0o600)
+    site.send("s@client.test", ["ann@a.test"], BODY)
+    saw = home_of(site, "ann@a.test") + "/saw"
+    wait_until(lambda: os.path.exists(saw) and "Maildir" not in open(saw).read() and "ann@a.test /" in open(saw).read(),
+               20, "the program")
+    assert len(messages(site, "ann@a.test")) == 1
+
+
+def test_removed_mailboxes_bounce_and_keep_their_mail(site):
+    user(site, "add", "ann@a.test")
+    site.send("s@client.test", ["ann@a.test"], BODY)
+    wait_messages(site, "ann@a.test")
+    assert b"still in" in user(site, "remove", "ann@a.test").stdout
+    wait_until(lambda: rcpt(site, "ann@a.test") == [550], 20, "the mailbox to be gone")
+    assert len(messages(site, "ann@a.test")) == 1
+    assert user(site, "remove", "ann@a.test", check=False).returncode == 100
+
+
+def test_a_row_that_another_program_writes_is_a_mailbox(site):
+    user(site, "add", "ann@a.test")
+    db = sqlite3.connect(site.home + "/users/mailboxes.sqlite")
+    with db:
+        db.execute("INSERT INTO mailbox(address) VALUES('Panel@A.test')")
+    db.close()
+    site.send("s@client.test", ["panel@a.test"], BODY)
+    wait_messages(site, "panel@a.test")
+
+
+def test_a_damaged_table_defers_and_says_why(site):
+    site.write("users/mailboxes.sqlite", "x" * 5000, 0o600)
+    os.mkdir(site.home + "/mailboxes", 0o700)
+    os.chown(site.home + "/mailboxes", site.uid, site.gid)
+    site.add_user("joe")
+    site.send("s@client.test", ["joe@a.test"], BODY)
+    site.wait_log("deferral: Unable_to_look_up_the_mailbox:_")
+    site.write("users/mailboxes.sqlite", None)
+    os.kill(site.process.pid, 14)  # ALRM: try again now
+    site.wait_delivered("joe")
+
+
+# ---- quotas -------------------------------------------------------------------------------
+
+
+def maildirsize(site, address):
+    with open(home_of(site, address) + "/Maildir/maildirsize", encoding="ascii") as f:
+        return f.read().splitlines()
+
+
+def test_quota_defers_and_then_bounces(site):
+    user(site, "add", "ann@a.test", "--quota", "2K")
+    site.send("s@a.test", ["ann@a.test"], b"Subject: 1\n\n" + b"x" * 1000 + b"\n")
+    first, = wait_messages(site, "ann@a.test")
+    name, = os.listdir(home_of(site, "ann@a.test") + "/Maildir/new")
+    assert f",S={len(first)},W={len(first) + first.count(10)}" in name
+    assert maildirsize(site, "ann@a.test") == ["2048S", "0 0", f"{len(first)} 1"]
+    assert user(site, "list").stdout.decode().startswith(f"ann@a.test  quota 2K, used {len(first)},1C  no password")
+    site.send("s@a.test", ["ann@a.test"], b"Subject: 2\n\n" + b"x" * 1000 + b"\n")
+    site.wait_log(r"deferral: The_mailbox_is_full:_its_quota_leaves_no_room_for_this_message\._\(#4\.2\.2\)/")
+    user(site, "quota", "ann@a.test", "2K", "--overquota", "bounce")
+    time.sleep(1.1)  # for so long a delivery's process may stay for the next
+    site.send("s@a.test", ["ann@a.test"], b"Subject: 3\n\n" + b"x" * 1000 + b"\n")
+    site.wait_log(r"failure: Sorry,_the_mailbox_is_full:_its_quota_leaves_no_room_for_this_message\._\(#5\.2\.2\)/")
+    user(site, "quota", "ann@a.test", "none")
+    time.sleep(1.1)
+    os.kill(site.process.pid, 14)
+    wait_messages(site, "ann@a.test", 2)
+
+
+def test_the_file_is_counted_again_when_it_may_be_wrong(site):
+    user(site, "add", "ann@a.test", "--quota", "1M,3C")
+    site.send("s@a.test", ["ann@a.test"], BODY)
+    text, = wait_messages(site, "ann@a.test")
+    maildir = home_of(site, "ann@a.test") + "/Maildir"
+    new, = os.listdir(maildir + "/new")
+    os.rename(f"{maildir}/new/{new}", f"{maildir}/cur/{new}:2,ST")  # deleted: does not count
+    os.mkdir(maildir + "/.old")
+    for folder in ("new", "cur", "tmp"):
+        os.mkdir(f"{maildir}/.old/{folder}")
+    with open(maildir + "/.old/cur/1.x:2,S", "w", encoding="ascii") as f:
+        f.write("y" * 100)
+    site.write(maildir + "/maildirsize", "1048576S,3C\n1 1\n99 2\n", 0o600)  # says full: is counted again
+    for path in (maildir + "/.old", maildir + "/.old/cur", maildir + "/.old/new"):
+        os.chown(path, site.uid, site.gid)
+    site.send("s@a.test", ["ann@a.test"], BODY)
+    wait_messages(site, "ann@a.test", 1)
+    assert maildirsize(site, "ann@a.test") == ["1048576S,3C", "100 1", f"{len(text)} 1"]
+
+
+def test_accounts_have_the_quota_that_their_maildir_names(site):
+    home = site.add_user("joe", qmail="./Maildir/\n", full="./Maildir/.sub/\n")
+    site.control(overquota="bounce")
+    site.stop()
+    site.start()
+    site.write(home + "/Maildir/maildirsize", "1C\n", 0o600)
+    for d in ("", "/new", "/cur", "/tmp"):
+        os.mkdir(home + "/Maildir/.sub" + d)
+        os.chown(home + "/Maildir/.sub" + d, site.uid, site.gid)
+    site.write(home + "/Maildir/.sub/maildirfolder", "")
+    site.send("s@a.test", ["joe@a.test"], BODY)
+    site.wait_delivered("joe")
+    site.send("s@a.test", ["joe-full@a.test"], BODY)
+    site.wait_log("failure: Sorry,_the_mailbox_is_full")
+
+
+# ---- what the command says -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words,code,text", [
+    (["add", "ann"], 100, "ann is no address"),
+    (["add", "ann@v.test", "--quota", "12Q"], 100, "12Q is no quota"),
+    (["add", "ann@v.test", "--overquota", "keep"], 100, "--overquota is defer, bounce or default"),
+    (["add"], 100, "usage:"), (["frobnicate"], 100, "usage:"), (["list", "a", "b"], 100, "usage:"),
+    (["passwd", "ann@v.test"], 100, "has no mailboxes yet"),
+    (["alias", "add", "x@v.test", "not an address"], 100, "is no address"),
+])
+def test_mistakes_get_one_clear_answer(words, code, text):
+    with Instance() as i:
+        r = user(i, *words, check=False)
+        assert r.returncode == code and text in r.stderr.decode(), r.stderr
+        assert b"quill: fatal: " in r.stderr or b"usage:" in r.stderr
+
+
+def test_a_domain_that_belongs_to_somebody_else_is_not_taken_over():
+    with Instance(control={"virtualdomains": "v.test:joe"}) as i:
+        r = user(i, "add", "ann@v.test", check=False)
+        assert r.returncode == 100 and b"must say v.test:v.test" in r.stderr
