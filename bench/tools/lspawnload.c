@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		if (result[9] == 'K')
 			ok++;
 		else if (done - ok == 0)
-			fprintf(stderr, "%.*s\n", (int)n - 14, result + 14);
+			fprintf(stderr, "%.*s\n", (int)n - 15, result + 14);
 		done++;
 	}
 	start = now() - start;

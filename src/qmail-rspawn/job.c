@@ -56,7 +56,7 @@ static void end(struct job *j)
 static void send_result(struct job *j, uint32_t recipient, char letter, struct str text)
 {
 	uint32_t asked = j->index ? j->index[recipient] : recipient;
-	struct delivery_result result = { j->request.id, asked, letter, text };
+	struct delivery_result result = { j->request.id, asked, letter, text, j->about_destination };
 
 	sender_result(j->sender, &result);
 }
@@ -87,6 +87,8 @@ static void report_recipients(struct job *j, bool all)
 
 static void report_transaction(struct job *j)
 {
+	if (j->transaction.message.letter == 'Z')
+		j->about_destination |= DELIVERY_BUSY;
 	report_recipients(j, true);
 	end(j);
 }
@@ -135,6 +137,11 @@ static void report_destination(struct job *j)
 /* No address is left: the last server's words, if any was reached. */
 static void give_up(struct job *j)
 {
+	bool at_home = j->deferred_by_load || sender_gone(j->sender);
+
+	/* A server that answered what was said of the message was reached. */
+	if (j->transaction.replies == 0 && j->destination.letter != 'D' && !at_home)
+		j->about_destination = DELIVERY_UNREACHABLE;
 	if (j->transaction.message.letter)
 		report_transaction(j);
 	else if (j->destination.letter)

@@ -33,6 +33,7 @@ struct job {
 	uint64_t offset;              /* how much of the content the session has */
 	struct session_policy policy; /* for the address that is being tried */
 	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */
+	uint8_t about_destination;    /* DELIVERY_UNREACHABLE … for its results */
 	struct transaction transaction;
 	/* After a server took only some of the recipients: those of the transaction, and which of the request's they
 	 * are. */

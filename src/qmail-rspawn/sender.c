@@ -132,7 +132,7 @@ void sender_result(struct sender *s, const struct delivery_result *result)
 /* Without control files nothing can be sent; local mail goes on, so this process stays. */
 static void refuse(struct sender *s, const struct delivery_request *q)
 {
-	struct delivery_result result = { q->id, 0, 'Z', STR("Unable to read control files. (#4.3.0)\n") };
+	struct delivery_result result = { q->id, 0, 'Z', STR("Unable to read control files. (#4.3.0)\n"), 0 };
 
 	for (; result.recipient < q->nrecipients; result.recipient++)
 		sender_result(s, &result);

@@ -36,8 +36,12 @@ static void start_job(struct sender *s, struct job *j)
 {
 	if (j->dest == NULL)
 		journal_open_message(s, j->msg->id, OPEN_FOR_ROUTING, j, true, false);
-	else
+	else if (!j->verdict)
 		journal_open_message(s, j->msg->id, OPEN_FOR_DELIVERY, j, j->msg->envelope == NULL, true);
+	else if (j->msg->envelope)
+		delivery_verdict(s, j);
+	else
+		journal_open_message(s, j->msg->id, OPEN_FOR_VERDICT, j, true, false);
 }
 
 static void set_wake(struct sender *s)

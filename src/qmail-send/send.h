@@ -51,7 +51,7 @@ struct str envelope_recipient(const struct envelope *env, uint32_t i);
 void envelope_free(void *env);
 
 /* What an answer to OPEN is for; answers come in the order of the requests. */
-enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_BOUNCE, OPEN_FOR_ORDER };
+enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_VERDICT, OPEN_FOR_BOUNCE, OPEN_FOR_ORDER };
 
 struct sender {
 	struct event_base *loop;
@@ -117,6 +117,8 @@ bool spawners_start(struct sender *s, struct err *e);
 void spawners_retry(struct sender *s);
 /* The content came: hand it over. fd -1: it could not be had. Takes fd. */
 void delivery_start(struct sender *s, struct job *job, int fd);
+/* The job's destination is down, and its envelope is loaded: reports it as the last attempt there ended. */
+void delivery_verdict(struct sender *s, struct job *job);
 uint32_t deliveries_running(const struct sender *s);
 uint32_t deliveries_running_in(const struct sender *s, int channel);
 

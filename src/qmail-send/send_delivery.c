@@ -34,6 +34,10 @@ struct running {
 	uint32_t *recipients; /* indexes into the envelope */
 	uint32_t *open;       /* those to be tried again */
 	struct buf answers;   /* why, as in the DEFER packet */
+	char *words;          /* the report, if it says that nobody was reached */
+	uint8_t worst;        /* DELIVERY_UNREACHABLE … of all reports */
+	bool worked;          /* somebody got it */
+	bool lost;            /* with the spawner */
 	uint32_t total;       /* recipients of the message */
 };
 
@@ -99,7 +103,7 @@ bool spawners_start(struct sender *s, struct err *e)
 	return true;
 }
 
-static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text);
+static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text, uint8_t flags);
 
 /* The spawner is gone: what was running there is tried again by the schedule. */
 static void lost(struct spawner *sp)
@@ -120,12 +124,13 @@ static void lost(struct spawner *sp)
 			uint32_t n = run->nrecipients;
 
 			next = run->next;
+			run->lost = true;
 			/* The last report frees it. */
 			for (uint32_t i = 0, left = n - run->reported; left; i++)
 				if (!run->answered[i]) {
 					left--;
 					report(sp, run, i, 'Z',
-					       STR("Lost connection to the delivery agent. (#4.3.0)\n"));
+					       STR("Lost connection to the delivery agent. (#4.3.0)\n"), 0);
 				}
 		}
 }
@@ -166,7 +171,7 @@ static struct running *new_running(struct spawner *sp, struct job *job)
 	run->recipients = mem_array(NULL, n, sizeof *run->recipients);
 	run->open = mem_array(NULL, n, sizeof *run->open);
 	run->answers = BUF_INIT(QUEUE_PACKET_MAX - 1024);
-	memcpy(run->recipients, job->recipients, n * sizeof *run->recipients);
+	memcpy(run->recipients, job_recipients(job), n * sizeof *run->recipients);
 	b = &sp->running[run->id % BUCKETS];
 	run->next = *b;
 	*b = run;
@@ -195,6 +200,7 @@ static void free_running(struct spawner *sp, struct running *run)
 	free(run->recipients);
 	free(run->open);
 	buf_free(&run->answers);
+	free(run->words);
 	free(run);
 }
 
@@ -215,7 +221,6 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 		q.flags |= DELIVERY_SMTPUTF8;
 	for (uint32_t i = 0; i < run->nrecipients; i++) {
 		message_recipient(sp->s, run->job, run->recipients[i], &one);
-		log_starting(run->first_number + i, run->job->msg->id, sp->channel, buf_str(&one));
 		if (i == 0)
 			route_verp_sender(envelope_sender(env), buf_str(&one), &verp);
 		buf_add(&addresses, buf_str(&one));
@@ -235,6 +240,40 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 	buf_free(&verp);
 }
 
+/* In the log, the delivery begins. */
+static struct running *begin(struct spawner *sp, struct job *job)
+{
+	struct running *run = new_running(sp, job);
+	struct buf address = BUF_INIT(SIZE_MAX);
+
+	run->first_number = sp->s->next_delivery;
+	sp->s->next_delivery += run->nrecipients;
+	for (uint32_t i = 0; i < run->nrecipients; i++) {
+		message_recipient(sp->s, job, run->recipients[i], &address);
+		log_starting(run->first_number + i, job->msg->id, sp->channel, buf_str(&address));
+	}
+	buf_free(&address);
+	log_status(sp->s);
+	return run;
+}
+
+/* Is the job not to be done after all? Then that was seen to. */
+static bool not_now(struct sender *s, struct job *job, bool impossible)
+{
+	struct msg *m = job->msg;
+
+	if (m->removed) {
+		sched_finish(s->sched, job, NULL, 0, clock_wall());
+		message_settle(s, m);
+		return true;
+	}
+	if (m->held || s->exiting || impossible) {
+		sched_put_back(s->sched, job, clock_wall() + 10);
+		return true;
+	}
+	return false;
+}
+
 void delivery_start(struct sender *s, struct job *job, int fd)
 {
 	int channel = job->dest ? sched_channel(job) : SCHED_LOCAL;
@@ -242,27 +281,14 @@ void delivery_start(struct sender *s, struct job *job, int fd)
 	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
 	struct running *run;
 
-	if (job->msg->removed) {
-		struct msg *m = job->msg;
-
+	/* No fault of the message: soon again. */
+	if (not_now(s, job, fd == -1 || sp->fd == -1)) {
 		if (fd != -1)
 			close(fd);
-		sched_finish(s->sched, job, NULL, 0, 0);
-		message_settle(s, m);
 		return;
 	}
-	if (job->msg->held || fd == -1 || sp->fd == -1 || s->exiting) {
-		/* No fault of the message: soon again. */
-		if (fd != -1)
-			close(fd);
-		sched_put_back(s->sched, job, clock_wall() + 10);
-		return;
-	}
-	run = new_running(sp, job);
-	run->first_number = s->next_delivery;
-	s->next_delivery += run->nrecipients;
+	run = begin(sp, job);
 	put_request(sp, run, &packet);
-	log_status(s);
 	if (!packet_queue_send(&sp->out, sp->fd, buf_str(&packet), fd))
 		event_add(sp->writable, NULL);
 	buf_free(&packet);
@@ -272,12 +298,26 @@ void delivery_start(struct sender *s, struct job *job, int fd)
 
 #define TOO_OLD "I'm not going to try again; this message has been in the queue too long.\n"
 
+/* What the reports say about the destination. */
+static void tell_outcome(struct sender *s, const struct running *run)
+{
+	enum sched_outcome outcome = run->worked                         ? SCHED_WORKED
+				     : run->worst & DELIVERY_UNREACHABLE ? SCHED_UNREACHABLE
+				     : run->worst & DELIVERY_BUSY        ? SCHED_BUSY
+									 : SCHED_ANSWERED;
+
+	sched_outcome(s->sched, run->job, outcome, str_of(run->words));
+}
+
 static void finish(struct spawner *sp, struct running *run)
 {
 	struct sender *s = sp->s;
 	struct msg *m = run->job->msg;
-	int64_t due = sched_finish(s->sched, run->job, run->open, m->removed ? 0 : run->nopen, clock_wall());
+	int64_t due;
 
+	if (!run->job->verdict && !run->lost)
+		tell_outcome(s, run);
+	due = sched_finish(s->sched, run->job, run->open, m->removed ? 0 : run->nopen, clock_wall());
 	if (due)
 		journal_defer(s, m->id, sched_message_due(m), buf_str(&run->answers));
 	free_running(sp, run);
@@ -298,14 +338,23 @@ static void still_open(struct running *run, uint32_t i, struct str text)
 	wire_put_str(&run->answers, str_head(text, ANSWER_MAX));
 }
 
+static void note_flags(struct running *run, char letter, struct str text, uint8_t flags)
+{
+	run->worst |= flags;
+	run->worked |= letter == 'K';
+	if (flags & DELIVERY_UNREACHABLE && run->words == NULL)
+		run->words = mem_copy(text);
+}
+
 /* Takes one report; frees run after the last. */
-static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text)
+static void report(struct spawner *sp, struct running *run, uint32_t i, char letter, struct str text, uint8_t flags)
 {
 	struct sender *s = sp->s;
 	struct buf last = BUF_INIT(SIZE_MAX);
 
 	run->answered[i] = true;
 	run->reported++;
+	note_flags(run, letter, text, flags);
 	if (letter == 'Z' && (run->job->dying || run->job->msg->giving_up)) {
 		letter = 'D';
 		buf_add(&last, text);
@@ -328,6 +377,23 @@ static void report(struct spawner *sp, struct running *run, uint32_t i, char let
 		finish(sp, run);
 }
 
+void delivery_verdict(struct sender *s, struct job *job)
+{
+	struct spawner *sp = s->spawners[sched_channel(job)];
+	struct buf words = BUF_INIT(SIZE_MAX);
+	struct running *run;
+
+	if (not_now(s, job, false))
+		return;
+	/* The destination may answer again while they are used. */
+	buf_add(&words, sched_words(job));
+	run = begin(sp, job);
+	/* The last report frees it. */
+	for (uint32_t i = 0, n = run->nrecipients; i < n; i++)
+		report(sp, run, i, 'Z', buf_str(&words), 0);
+	buf_free(&words);
+}
+
 static bool got_packet(struct spawner *sp, struct str packet)
 {
 	struct delivery_result r;
@@ -340,7 +406,7 @@ static bool got_packet(struct spawner *sp, struct str packet)
 		log_line("warning: internal error: delivery report out of range");
 		return true;
 	}
-	report(sp, run, r.recipient, r.letter, r.text);
+	report(sp, run, r.recipient, r.letter, r.text, r.flags);
 	return true;
 }
 

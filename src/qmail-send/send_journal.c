@@ -258,6 +258,10 @@ static bool got_message(struct journal_link *l, struct wire_reader *r)
 		take_first(l);
 		order_envelope(l->s, id, true);
 		free(p);
+	} else if (p->purpose == OPEN_FOR_VERDICT) {
+		take_first(l);
+		delivery_verdict(l->s, p->job);
+		free(p);
 	}
 	/* Otherwise the content follows. */
 	return true;

@@ -311,7 +311,7 @@ void message_lost(struct sender *s, struct msg *m, struct job *job)
 {
 	log_line("alert: message %llu is damaged in the queue and was set aside there", (unsigned long long)m->id);
 	if (job)
-		sched_finish(s->sched, job, NULL, 0, 0);
+		sched_finish(s->sched, job, NULL, 0, clock_wall());
 	/* Jobs that run finish first; what waits would only find the same. */
 	if (m->njobs == 0) {
 		message_drop_envelope(m);

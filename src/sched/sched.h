@@ -4,10 +4,21 @@
  *
  * A message is divided into jobs: the recipients of one message at one
  * destination (for remote mail the domain, for local mail the user). Jobs
- * wait for their time, then in the queue of their destination. Destinations
+ * wait with their destination until they are due, oldest first. Destinations
  * that have something to do take turns, and none may take all slots of its
- * channel, so that a slow or dead destination with a hundred thousand
- * messages delays nobody else.
+ * channel, so that a slow destination with a hundred thousand messages delays
+ * nobody else.
+ *
+ * How many deliveries a remote destination gets at a time grows with success,
+ * from SCHED_FIRST_WINDOW, and shrinks when the destination is busy. After
+ * SCHED_DOWN_AFTER attempts in a row that reached nobody it is down: then one
+ * attempt at a time, in growing intervals, finds out for all. A job that is
+ * due meanwhile counts as tried: it gets the last attempt's verdict (see
+ * sched_next), or is put off without a word where there are many of them. When
+ * the destination answers again, all that waited for it are due.
+ *
+ * Destinations may have a policy of their own (sched/policy.h), and belong to a
+ * provider whose policy all its destinations share.
  *
  * A message that is not due costs a struct msg and a struct job: its envelope
  * is loaded again when its time comes.
@@ -17,33 +28,35 @@
 
 #include "base/hash.h"
 #include "base/str.h"
+#include "sched/dueheap.h"
+#include "sched/policy.h"
 
-enum { SCHED_LOCAL, SCHED_REMOTE, SCHED_CHANNELS };
-
-#define SCHED_BATCH_MAX 100 /* recipients in one job */
+#define SCHED_BATCH_MAX 100     /* recipients in one job */
+#define SCHED_FIRST_WINDOW 5    /* deliveries at a time to a remote destination of which nothing is known */
+#define SCHED_DOWN_AFTER 5      /* attempts in a row */
+#define SCHED_VERDICTS 100      /* jobs that get the verdict of one attempt; first and last attempts do not count */
+#define SCHED_PROBE_SECONDS 400 /* longest interval between the attempts with a destination that is down */
+#define SCHED_REMEMBERED 60     /* seconds that a destination without mail is remembered */
 
 struct sched;
 struct sched_dest;
 
-enum job_state {
-	JOB_WAITING, /* for its time */
-	JOB_READY,   /* in its destination's queue */
-	JOB_RUNNING, /* being delivered, or its envelope is being loaded */
-};
-
 struct job {
+	struct due due; /* while waiting */
 	struct msg *msg;
 	struct sched_dest *dest; /* NULL: the message's envelope is not loaded and its jobs are unknown */
 	struct job *next_of_msg, *prev_of_msg;
-	struct job *next_ready;
 	const char *prefix; /* the caller's; NULL at first */
-	int64_t due;
-	size_t heap_at; /* while waiting */
+	union {
+		uint32_t one;
+		uint32_t *many; /* owned */
+	} recipients;           /* indexes into the envelope; see job_recipients */
 	uint32_t nrecipients;
-	uint32_t *recipients; /* indexes into the envelope; owned; points to `one` when there is just one */
-	uint32_t one;
-	uint8_t state; /* enum job_state */
-	bool dying;    /* its message is older than the lifetime: this is the last attempt */
+	bool running; /* being delivered, or its envelope is being loaded */
+	bool dying;   /* its message is older than the lifetime: this is the last attempt */
+	bool verdict; /* not to be tried: it gets the verdict that its destination is down */
+	bool tried;
+	bool down; /* its last attempt says nothing but that the destination was down */
 };
 
 struct msg {
@@ -64,6 +77,12 @@ struct sched_options {
 	uint32_t concurrency[SCHED_CHANNELS];
 	int64_t lifetime; /* seconds */
 	struct hash_key key;
+	/*
+	 * Adds what is set for a new destination; NULL: nothing ever is. True: the caller will name its provider
+	 * with sched_provider, and nothing is to be started before.
+	 */
+	bool (*policy)(void *ctx, int channel, struct str key, struct policy *p);
+	void *ctx;
 };
 
 struct sched *sched_new(const struct sched_options *o);
@@ -81,6 +100,7 @@ struct msg *sched_find(const struct sched *s, uint64_t id);
 struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth);
 /* The channel of a job that has a destination. */
 int sched_channel(const struct job *j);
+const uint32_t *job_recipients(const struct job *j);
 /* The message's jobs are unknown until its envelope is loaded, which is wanted at `due`. */
 void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due);
 /*
@@ -92,15 +112,29 @@ struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct st
 
 /*
  * The next thing to do at `now`, or NULL. The job is running from now on and
- * takes a slot of its channel; for one without a destination the caller loads
- * the envelope and calls sched_loaded, then adds the message's jobs. A stopped
- * channel (limit 0) starts nothing. dying is set by the rule of the contract
- * (§8.3).
+ * takes a slot of its channel. For one without a destination the caller loads
+ * the envelope and calls sched_loaded, then adds the message's jobs. One with
+ * `verdict` is reported as deferred, with sched_words, and finished. The others
+ * are delivered: sched_outcome, then sched_finish. A stopped channel (limit 0)
+ * starts nothing. dying is set by the rule of the contract (§8.3).
  */
 struct job *sched_next(struct sched *s, int64_t now);
 
+/* The words of the last attempt with a destination that is down; empty otherwise. */
+struct str sched_words(const struct job *j);
+
 /* The envelope of an unrouted message came: its placeholder job goes away. */
 void sched_loaded(struct sched *s, struct job *j);
+
+enum sched_outcome {
+	SCHED_WORKED,      /* something was delivered */
+	SCHED_ANSWERED,    /* somebody answered */
+	SCHED_BUSY,        /* somebody answered, and would like less */
+	SCHED_UNREACHABLE, /* nobody was reached: it says nothing about the message */
+};
+
+/* What an attempt with a remote destination says about the destination; words: the report, for SCHED_UNREACHABLE. */
+void sched_outcome(struct sched *s, struct job *j, enum sched_outcome outcome, struct str words);
 
 /*
  * A running job is over. open/n: the recipients still to be delivered; with
@@ -112,7 +146,7 @@ int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint3
 /* As sched_finish with everything still open, but due at `due` and not counted as an attempt. */
 void sched_put_back(struct sched *s, struct job *j, int64_t due);
 
-/* Earliest time at which any job of the message is due; 0 if one is ready or running. */
+/* Earliest time at which any job of the message is due, which may be past; 0 if one is running. */
 int64_t sched_message_due(const struct msg *m);
 
 /* Forgets a message and its jobs (none may be running). */
@@ -120,21 +154,32 @@ void sched_remove(struct sched *s, struct msg *m);
 
 /*
  * Operators' wishes for one message. sched_hold: nothing of it is started any more; sched_release: no longer so, and
- * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held. sched_drop_jobs: forgets all
- * jobs that do not run; false when one runs.
+ * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held; destinations that are down
+ * are tried. sched_drop_jobs: forgets all jobs that do not run; false when one runs.
  */
 void sched_hold(struct sched *s, struct msg *m);
 void sched_release(struct sched *s, struct msg *m, int64_t now);
 void sched_retry(struct sched *s, struct msg *m, int64_t now);
 bool sched_drop_jobs(struct sched *s, struct msg *m);
 
-/* Everything that waits and is not held is due now (SIGALRM). */
+/* Everything that waits and is not held is due now, and destinations that are down are tried (SIGALRM). */
 void sched_run_all(struct sched *s, int64_t now);
 
 /* When sched_next has something again, if nothing else happens; INT64_MAX for never. */
 int64_t sched_wake(const struct sched *s);
 
-/* birth + (isqrt(age) + c)², c by channel: the contract's schedule. */
-int64_t sched_next_attempt(int64_t birth, int64_t now, int channel);
+/* ---- policies ---- */
+
+/* Policies may have changed: asks for them again. */
+void sched_new_policies(struct sched *s);
+
+/*
+ * The remote destination `key` belongs to the provider `name` with this policy; an empty name: to none. Nothing
+ * happens when it is not there any more.
+ */
+void sched_provider(struct sched *s, struct str key, struct str name, const struct policy *p);
+
+/* No more calls of sched_provider will come for those that wait for it. */
+void sched_no_providers(struct sched *s);
 
 #endif

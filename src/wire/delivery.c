@@ -23,6 +23,7 @@ void delivery_put_result(struct buf *b, const struct delivery_result *r)
 	wire_put_u32(b, r->recipient);
 	wire_put_u8(b, (uint8_t)r->letter);
 	wire_put_str(b, str_head(r->text, DELIVERY_REPORT_MAX));
+	wire_put_u8(b, r->flags);
 }
 
 bool delivery_get_request(struct str packet, struct delivery_request *r)
@@ -55,5 +56,6 @@ bool delivery_get_result(struct str packet, struct delivery_result *r)
 	r->recipient = wire_get_u32(&in);
 	r->letter = (char)wire_get_u8(&in);
 	r->text = wire_get_str(&in, DELIVERY_REPORT_MAX);
+	r->flags = wire_get_u8(&in);
 	return wire_end(&in) && (r->letter == 'K' || r->letter == 'Z' || r->letter == 'D');
 }

@@ -41,7 +41,11 @@ struct delivery_result {
 	uint32_t recipient; /* index into the request's recipients */
 	char letter;        /* K delivered, Z try again, D failed for good */
 	struct str text;    /* the report (contract §9, §11), lines end in LF */
+	uint8_t flags;      /* what it says about the destination: DELIVERY_UNREACHABLE … */
 };
+
+#define DELIVERY_UNREACHABLE 1u /* nobody was reached; the message has nothing to do with it */
+#define DELIVERY_BUSY 2u        /* the server put the whole message off */
 
 /* Appends one packet to b. */
 void delivery_put_request(struct buf *b, const struct delivery_request *r);

@@ -23,8 +23,8 @@ def request(number, sender, recipient, size):
 
 def result(packet):
     kind, number, recipient, letter, n = struct.unpack_from("<BIIcI", packet)
-    assert kind == 2 and recipient == 0 and len(packet) == 14 + n
-    return number, letter.decode(), packet[14:].decode(errors="surrogateescape")
+    assert kind == 2 and recipient == 0 and len(packet) == 15 + n
+    return number, letter.decode(), packet[14:-1].decode(errors="surrogateescape")
 
 
 def memfd(content):

@@ -74,8 +74,8 @@ class Rspawn:
             packet = self.socket.recv(200000)
             assert packet, "qmail-rspawn closed the connection"
             kind, i, recipient, letter, n = struct.unpack_from("<BIIcI", packet)
-            assert kind == 2 and len(packet) == 14 + n and self.results[i][recipient] is None
-            self.results[i][recipient] = (letter.decode(), packet[14:].decode("utf-8", "surrogateescape"))
+            assert kind == 2 and len(packet) == 15 + n and self.results[i][recipient] is None
+            self.results[i][recipient] = (letter.decode(), packet[14:-1].decode("utf-8", "surrogateescape"))
         return self.results[number]
 
     def deliver(self, *recipients, **options):

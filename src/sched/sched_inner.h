@@ -1,0 +1,93 @@
+/*
+ * sched_inner: what sched.c (messages and jobs) and sched_dest.c (destinations
+ * and providers) share.
+ */
+#ifndef SCHED_SCHED_INNER_H
+#define SCHED_SCHED_INNER_H
+
+#include "sched/sched.h"
+
+#define SCHED_PROVIDER_BUCKETS 4096
+
+enum dest_place { PLACE_NONE, PLACE_RING, PLACE_DUE, PLACE_PROVIDER };
+
+struct sched_provider {
+	struct sched_provider *next;
+	struct policy policy;
+	struct sched_dest *blocked; /* ring of destinations that wait for one of its slots */
+	int64_t rate_us;            /* when the next delivery would start at an even pace */
+	uint32_t running;
+	uint32_t users; /* destinations */
+	char *name;
+};
+
+struct sched_dest {
+	struct sched_dest *next_in_table;
+	struct due due;                           /* PLACE_DUE */
+	struct sched_dest *next_turn, *prev_turn; /* PLACE_RING, PLACE_PROVIDER */
+	struct dueheap waiting;                   /* its jobs that do not run */
+	struct policy *policy;                    /* owned; NULL: nothing is set */
+	struct sched_provider *provider;
+	struct job *probe; /* the one attempt while it is down */
+	char *words;       /* owned; what the last attempt said, while it is down */
+	int64_t probe_at;  /* not before */
+	int64_t rate_us;   /* as a provider's */
+	uint32_t running;
+	uint32_t users; /* jobs that point here */
+	uint32_t window;
+	uint32_t ignore;   /* results still to come of what was running when the window shrank */
+	uint32_t failures; /* in a row; SCHED_DOWN_AFTER: it is down */
+	uint32_t gap;      /* between probes */
+	uint32_t verdicts;
+	uint8_t channel;
+	uint8_t place; /* #define SCHED_PROVIDER_BUCKETS 4096
+
+enum dest_place */
+	bool asking;   /* its provider is not known yet */
+	size_t key_length;
+	char key[];
+};
+
+struct sched {
+	struct sched_options o;
+	int64_t now;        /* the latest that we were told */
+	struct msg **slots; /* messages by number */
+	size_t nslots, nmsgs;
+	struct dueheap unrouted; /* jobs without a destination */
+	uint32_t loading;
+	struct sched_dest **dests; /* by key */
+	size_t ndests, dest_slots;
+	struct dueheap dests_due;
+	struct sched_dest *ring[SCHED_CHANNELS]; /* whose turn it is */
+	uint32_t running[SCHED_CHANNELS];
+	struct sched_provider *providers[SCHED_PROVIDER_BUCKETS]; /* by name */
+};
+
+/* Keys are compared as given: callers lower the case where that is right. The caller counts itself among the users. */
+struct sched_dest *dest_for(struct sched *s, int channel, struct str key);
+
+/* After any change: where the destination waits, if it does. It may be gone afterwards. */
+void dest_settle(struct sched *s, struct sched_dest *d);
+
+/* The same for all, after a limit has changed. */
+void dests_settle(struct sched *s);
+
+/* Those whose time has come join the ring of their channel. */
+void dests_wake(struct sched *s);
+
+/* The channel's next job, taken out of its destination's heap and running. */
+struct job *dests_next(struct sched *s, int channel);
+
+/* A job of it has ended. */
+void dest_stopped(struct sched *s, struct sched_dest *d, struct job *j);
+
+/* Every job in it that is not held is due. */
+void heap_run_all(struct dueheap *h, int64_t now);
+
+/* The same everywhere, and no probe has to wait. */
+void dests_run_all(struct sched *s);
+void dests_free(struct sched *s);
+
+const struct policy *dest_policy(const struct sched_dest *d);
+
+#endif
