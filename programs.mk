@@ -121,7 +121,7 @@ PKG_PROG_qmail-journal := libevent
 PROG_qmail-send := sched route conf submit notice mail sandbox wire sys base
 PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
-PROG_quill := queuequery virtual password mailbox route conf wire sys base
+PROG_quill := queuequery virtual password mailbox route dns idn conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-qstat := queuequery wire sys base
 

@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "sys/ownjournal.c": "tests/test_straight_path.py",
     # clients of a service: tested with the service
     "dns/dnsclient.c": "tests/test_dns.py", "resolver/lookup.c": "tests/test_dns.py",
+    "resolver/query.c": "tests/test_dns.py, tests/root/check_dns.py",
     "submit/submit.c": "tests/test_straight_path.py", "submit/submit_program.c": "tests/test_inject.py",
     "queuequery/queuequery.c": "tests/test_straight_path.py",
     # what goes between processes: every delivery and submission

@@ -33,6 +33,7 @@ void dns_put_answer(struct buf *b, const struct dns_answer *a)
 	wire_put_u8(b, a->cut);
 	wire_put_u32(b, a->ttl);
 	wire_put_str(b, str_head(a->why, DNS_WHY_MAX));
+	wire_put_str(b, str_head(a->source, DNS_SOURCE_MAX));
 	wire_put_u32(b, a->n);
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct dns_record *r = &a->records[i];
@@ -63,6 +64,8 @@ static bool record_valid(const struct dns_record *r)
 		return r->data.n == 0;
 	case DNS_TXT:
 		return true;
+	case DNS_TLSA:
+		return r->data.n > 3;
 	default:
 		return false;
 	}
@@ -95,6 +98,7 @@ bool dns_get_answer(struct str packet, struct dns_answer *a)
 	a->cut = wire_get_u8(&in) != 0;
 	a->ttl = wire_get_u32(&in);
 	a->why = wire_get_str(&in, DNS_WHY_MAX);
+	a->source = wire_get_str(&in, DNS_SOURCE_MAX);
 	a->n = wire_get_u32(&in);
 	if (in.bad || a->n > DNS_RECORDS_MAX || a->outcome > DNS_OUTCOME_LAST || a->security > DNS_SECURITY_LAST)
 		return false;
@@ -112,6 +116,7 @@ void dns_answer_fail(struct dns_answer *a, const char *why)
 	a->cut = false;
 	a->ttl = 0;
 	a->why = str_of(why);
+	a->source = STR("");
 	a->n = 0;
 	a->storage = BUF_INIT(0);
 }
@@ -120,5 +125,5 @@ void dns_answer_free(struct dns_answer *a)
 {
 	buf_free(&a->storage);
 	a->n = 0;
-	a->why = STR("");
+	a->why = a->source = STR("");
 }

@@ -21,6 +21,7 @@
 #define DNS_NAME_MAX 1004  /* longest domain name in text form, escapes included */
 #define DNS_TEXT_MAX 65535 /* one TXT record, its strings joined */
 #define DNS_WHY_MAX 300    /* words for a failure */
+#define DNS_SOURCE_MAX 300 /* words for where an answer is from */
 #define DNS_SET_MAX 100    /* records kept of one answer; the rest is dropped in a fixed order */
 #define DNS_RECORDS_MAX (2 * DNS_SET_MAX)
 
@@ -40,8 +41,10 @@ enum dns_type {
 	 * preference 0 (RFC 5321 §5.1).
 	 */
 	DNS_MAIL = 7,
+	/* What a TLS server's certificate must be like (RFC 6698). */
+	DNS_TLSA = 8,
 };
-#define DNS_TYPE_LAST DNS_MAIL
+#define DNS_TYPE_LAST DNS_TLSA
 
 enum dns_outcome {
 	DNS_FOUND = 0,
@@ -62,21 +65,22 @@ enum dns_security {
 #define DNS_SECURITY_LAST DNS_SECURE
 
 struct dns_record {
-	uint8_t type;        /* DNS_A, DNS_AAAA, DNS_MX, DNS_TXT or DNS_PTR */
+	uint8_t type;        /* DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR or DNS_TLSA */
 	uint8_t outcome;     /* MX in a DNS_MAIL answer: how the search for its addresses ended; else DNS_FOUND */
 	uint8_t security;    /* of the set that this record is from */
 	uint16_t preference; /* MX, and addresses in a DNS_MAIL answer */
 	struct str name;     /* MX: the exchanger; PTR: the name; addresses: the host they belong to */
-	struct str data;     /* A: 4 bytes; AAAA: 16 bytes; TXT: the text; else empty */
+	struct str data;     /* A: 4 bytes; AAAA: 16; TXT: the text; TLSA: 3 bytes, then at least 1; else empty */
 };
 
 struct dns_answer {
 	uint32_t id;
 	uint8_t outcome;
 	uint8_t security;
-	bool cut;       /* there were more than DNS_SET_MAX records */
-	uint32_t ttl;   /* seconds for which it may be kept; 0 for failures */
-	struct str why; /* in words, for DNS_TEMPORARY and DNS_BAD_MX */
+	bool cut;          /* there were more than DNS_SET_MAX records */
+	uint32_t ttl;      /* seconds for which it may be kept; 0 for failures */
+	struct str why;    /* in words, for DNS_TEMPORARY and DNS_BAD_MX */
+	struct str source; /* where the answer is from, in words, as far as it is known */
 	uint32_t n;
 	struct dns_record records[DNS_RECORDS_MAX];
 	struct buf storage; /* memory behind the views where the answer owns it; see dns_answer_free */

@@ -9,14 +9,16 @@
 
 static struct dns_answer sample(void)
 {
-	struct dns_answer a = { .id = 7, .outcome = DNS_FOUND, .security = DNS_SECURE, .cut = true, .ttl = 60, .n = 4 };
+	struct dns_answer a = { .id = 7, .outcome = DNS_FOUND, .security = DNS_SECURE, .cut = true, .ttl = 60, .n = 5 };
 
 	a.why = STR("words");
+	a.source = STR("the cache");
 	a.records[0] =
 	    (struct dns_record){ .type = DNS_MX, .preference = 65535, .name = STR("mx.test"), .data = STR("") };
 	a.records[1] = (struct dns_record){ .type = DNS_A, .name = STR("mx.test"), .data = STR("\x7f\0\0\1") };
 	a.records[2] = (struct dns_record){ .type = DNS_AAAA, .name = STR(""), .data = STR("0123456789abcdef") };
 	a.records[3] = (struct dns_record){ .type = DNS_TXT, .name = STR(""), .data = STR("a\0b") };
+	a.records[4] = (struct dns_record){ .type = DNS_TLSA, .name = STR(""), .data = STR("\3\1\1x") };
 	return a;
 }
 
@@ -29,9 +31,9 @@ static void test_an_answer_comes_back(void **state)
 	dns_put_answer(&packet, &a);
 	assert_true(dns_get_answer(buf_str(&packet), &b));
 	assert_true(b.id == 7 && b.outcome == DNS_FOUND && b.security == DNS_SECURE && b.cut && b.ttl == 60 &&
-		    b.n == 4);
-	assert_true(str_eq(b.why, a.why));
-	for (size_t i = 0; i < 4; i++) {
+		    b.n == 5);
+	assert_true(str_eq(b.why, a.why) && str_eq(b.source, a.source));
+	for (size_t i = 0; i < 5; i++) {
 		assert_int_equal(b.records[i].type, a.records[i].type);
 		assert_int_equal(b.records[i].preference, a.records[i].preference);
 		assert_true(str_eq(b.records[i].name, a.records[i].name));
@@ -59,10 +61,10 @@ static void test_lies_are_refused(void **state)
 {
 	struct buf packet = BUF_INIT(100000);
 	struct dns_answer b;
-	struct dns_answer lies[8];
+	struct dns_answer lies[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		lies[i] = sample();
 	lies[0].outcome = DNS_OUTCOME_LAST + 1;
 	lies[1].security = DNS_SECURITY_LAST + 1;
@@ -72,7 +74,8 @@ static void test_lies_are_refused(void **state)
 	lies[5].records[0].name = STR("a\0b");
 	lies[6].records[0].data = STR("x");
 	lies[7].records[0].outcome = DNS_OUTCOME_LAST + 1;
-	for (size_t i = 0; i < 8; i++) {
+	lies[8].records[4].data = STR("\3\1\1");
+	for (size_t i = 0; i < 9; i++) {
 		buf_clear(&packet);
 		dns_put_answer(&packet, &lies[i]);
 		assert_false(dns_get_answer(buf_str(&packet), &b));

@@ -35,9 +35,11 @@ struct rr {
 
 int dnspacket_rrtype(enum dns_type type)
 {
-	static const int numbers[] = { [DNS_A] = 1, [DNS_AAAA] = 28, [DNS_MX] = 15, [DNS_TXT] = 16, [DNS_PTR] = 12 };
+	static const int numbers[] = {
+		[DNS_A] = 1, [DNS_AAAA] = 28, [DNS_MX] = 15, [DNS_TXT] = 16, [DNS_PTR] = 12, [DNS_TLSA] = 52
+	};
 
-	return type <= DNS_PTR ? numbers[type] : 0;
+	return type <= DNS_TLSA ? numbers[type] : 0;
 }
 
 static unsigned u16(struct str packet, size_t at)
@@ -141,6 +143,18 @@ static bool read_txt(struct reader *r, const struct rr *rr)
 	return true;
 }
 
+/* Usage, selector, matching type, and what is to match. */
+static bool read_tlsa(struct reader *r, const struct rr *rr)
+{
+	size_t from = r->set->storage.n;
+
+	if (rr->length < 4)
+		return false;
+	buf_add(&r->set->storage, (struct str){ r->packet.p + rr->data, rr->length });
+	add_item(r, (struct item){ 0, true, from, rr->length });
+	return true;
+}
+
 static bool read_rdata(struct reader *r, const struct rr *rr, enum dns_type type)
 {
 	switch (type) {
@@ -154,6 +168,8 @@ static bool read_rdata(struct reader *r, const struct rr *rr, enum dns_type type
 		return read_txt(r, rr);
 	case DNS_PTR:
 		return read_ptr(r, rr);
+	case DNS_TLSA:
+		return read_tlsa(r, rr);
 	default:
 		return false;
 	}

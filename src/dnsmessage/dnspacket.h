@@ -24,8 +24,8 @@ struct dnspacket_set {
 };
 
 /*
- * Reads the records of `type` (DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR)
- * that answer the packet's question. They come in a fixed order: MX by
+ * Reads the records of `type` (DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR,
+ * DNS_TLSA) that answer the packet's question. They come in a fixed order: MX by
  * preference and name, others by their bytes. Fills *set, to be released with
  * dnspacket_set_free.
  */

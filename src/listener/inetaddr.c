@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "dns/dnsreverse.h"
+
 static bool parse_ip(struct str ip, bool v6, struct inetaddr *a)
 {
 	char text[INETADDR_TEXT];
@@ -118,12 +120,5 @@ bool inetaddr_same_ip(const struct inetaddr *a, const struct inetaddr *b)
 
 void inetaddr_add_reversed(const struct inetaddr *a, struct buf *out)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (int i = a->v6 ? 15 : 3; i >= 0; i--) {
-		if (a->v6)
-			buf_addf(out, "%c.%c.", hex[a->ip[i] & 15], hex[a->ip[i] >> 4]);
-		else
-			buf_addf(out, "%d.", a->ip[i]);
-	}
+	dns_add_reversed(a->ip, a->v6, out);
 }

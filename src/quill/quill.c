@@ -17,6 +17,7 @@ static const struct {
 	{ "status", quill_status, "[DIR]", "is it running, and how much is in the queue?" },
 	{ "queue", quill_queue, "[DIR]", "list the queue" },
 	{ "user", quill_user, "add|list|remove|passwd|quota|alias ...", "mailboxes without system accounts" },
+	{ "dns", quill_dns, "[-C DIR] NAME [TYPE]", "look a name up as the mail system does" },
 	{ "check", quill_check, "[DIR]", "look for mistakes in the configuration" },
 };
 

@@ -12,9 +12,7 @@
 #include "base/err.h"
 #include "dns/dnsanswer.h"
 
-#define LOOKUP_SECONDS 30   /* for one question in all */
-#define LOOKUP_PARALLEL 20  /* queries of one question under way at once */
-#define LOOKUP_ALL_MAX 4000 /* queries under way in the process; more is a temporary failure */
+#define LOOKUP_PARALLEL 20 /* queries of one question under way at once */
 
 struct event_base;
 struct lookups;
@@ -30,7 +28,7 @@ void lookups_free(struct lookups *all);
 /* Reads the control files again; on an error the old servers stay in use. */
 bool lookups_reload(struct lookups *all, struct err *e);
 
-/* The caller calls this about once a second: time limits, clean-up. */
+/* The caller calls this about once a second: time limits, clean-up, control files that were changed. */
 void lookups_tick(struct lookups *all);
 
 /*

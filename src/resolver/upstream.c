@@ -10,10 +10,8 @@
 
 #include "base/mem.h"
 #include "conf/control.h"
+#include "dnsmessage/dnsname.h"
 #include "sys/io.h"
-
-#define RESOLV_CONF "/etc/resolv.conf"
-#define ANCHOR "control/dnsanchor"
 
 static const struct {
 	const char *name, *value;
@@ -33,6 +31,8 @@ static const struct {
 	/* A server that was down is asked again soon: mail waits for it. */
 	{ "infra-host-ttl:", "60" },
 	{ "infra-keep-probing:", "yes" },
+	/* Tells the root which keys we know; it is not needed for mail. */
+	{ "trust-anchor-signaling:", "no" },
 	/* Private addresses have names too; what the servers say of them is right. */
 	{ "unblock-lan-zones:", "yes" },
 	{ "insecure-lan-zones:", "yes" },
@@ -40,6 +40,13 @@ static const struct {
 
 /* Zones that the library answers by itself unless told otherwise. */
 static const char *const builtin_zones[] = { "test.", "invalid.", "home.arpa." };
+
+/*
+ * Names for private networks (RFC 6762 appendix G and what became of it). The public root proves that they do not
+ * exist; what the network's own servers say of them is right all the same.
+ */
+static const char *const private_zones[] = { "local.", "internal.", "intranet.",    "private.",  "corp.",
+					     "home.",  "lan.",      "localdomain.", "home.arpa." };
 
 static bool address_valid(struct str s)
 {
@@ -88,13 +95,13 @@ bool upstream_server(struct str line, struct buf *out)
 	return true;
 }
 
-static bool add_server(struct upstream *u, struct str line, struct err *e)
+/* `add` tells the library of the server; its result is the library's. */
+static bool add_server(struct upstream *u, struct str line, int (*add)(struct ub_ctx *ctx, const char *server),
+		       struct err *e)
 {
 	struct buf server = BUF_INIT(100);
-	bool ok = upstream_server(line, &server);
+	bool ok = upstream_server(line, &server) && add(u->ctx, buf_cstr(&server)) == 0;
 
-	if (ok && ub_ctx_set_fwd(u->ctx, buf_cstr(&server)) != 0)
-		ok = false;
 	if (ok) {
 		buf_addz(&u->servers, u->servers.n ? ", " : "");
 		buf_add(&u->servers, buf_str(&server));
@@ -105,13 +112,24 @@ static bool add_server(struct upstream *u, struct str line, struct err *e)
 	return true;
 }
 
+static int add_forwarder(struct ub_ctx *ctx, const char *server)
+{
+	return ub_ctx_set_fwd(ctx, server);
+}
+
+/* The servers that know of the root are asked for all of its servers first. */
+static int add_root(struct ub_ctx *ctx, const char *server)
+{
+	return ub_ctx_set_stub(ctx, ".", server, 1);
+}
+
 /* `nameserver IP` lines; what cannot be read or understood is as if it were not there. */
 static void use_resolv_conf(struct upstream *u)
 {
 	struct buf text = BUF_INIT(65536);
 	struct str rest, line;
 	struct err ignored;
-	int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(UPSTREAM_RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd == -1)
 		return;
@@ -121,57 +139,99 @@ static void use_resolv_conf(struct upstream *u)
 			if (!str_starts(line, STR("nameserver")))
 				continue;
 			line = str_trim_end(str_trim_start(str_from(line, sizeof "nameserver" - 1)));
-			add_server(u, line, &ignored);
+			add_server(u, line, add_forwarder, &ignored);
 		}
 	}
 	close(fd);
 	buf_free(&text);
 }
 
-static bool use_servers(struct upstream *u, struct err *e)
+static bool use_roots(struct upstream *u, struct err *e)
 {
 	struct control_list list;
 	bool ok;
 
-	if (!control_list_load("dnsservers", &list, e))
+	if (!control_list_load("dnsroots", &list, e))
 		return false;
 	ok = true;
-	if (list.n == 1 && str_ieq(list.items[0], STR("recursive")))
-		goto out;
 	for (size_t i = 0; ok && i < list.n; i++)
-		ok = add_server(u, list.items[i], e) || err_context(e, "control/dnsservers");
-	if (list.n == 0)
-		use_resolv_conf(u);
-out:
+		ok = add_server(u, list.items[i], add_root, e) || err_context(e, "control/dnsroots");
 	control_list_free(&list);
-	if (ok && u->servers.n == 0)
-		buf_addz(&u->servers, "the root servers (recursive)");
+	if (u->servers.n == 0)
+		buf_addz(&u->servers, "the root servers");
+	buf_addz(&u->servers, " (recursive)");
 	return ok;
 }
 
-static bool use_anchor(struct upstream *u, struct err *e)
+static bool use_servers(struct upstream *u, struct err *e)
 {
-	if (access(ANCHOR, F_OK) == -1)
-		return true;
-	if (ub_ctx_add_ta_file(u->ctx, ANCHOR) != 0)
-		return err_perm(e, "unable to use the trust anchor in %s", ANCHOR);
-	return true;
+	struct control_list list;
+	bool ok, recursive;
+
+	if (!control_list_load("dnsservers", &list, e))
+		return false;
+	recursive = list.n == 1 && str_ieq(list.items[0], STR("recursive"));
+	ok = true;
+	for (size_t i = 0; ok && !recursive && i < list.n; i++)
+		ok = add_server(u, list.items[i], add_forwarder, e) || err_context(e, "control/dnsservers");
+	if (list.n == 0)
+		use_resolv_conf(u);
+	control_list_free(&list);
+	return ok && (u->servers.n || use_roots(u, e));
 }
 
-static bool configure(struct upstream *u, struct err *e)
+static bool use_insecure(struct upstream *u, struct err *e)
+{
+	struct control_list list;
+	bool ok;
+
+	if (!control_list_load("dnsinsecure", &list, e))
+		return false;
+	ok = true;
+	for (size_t i = 0; ok && i < list.n; i++) {
+		char *zone = mem_copy(list.items[i]);
+
+		ok = (dnsname_text_valid(list.items[i]) && ub_ctx_set_option(u->ctx, "domain-insecure:", zone) == 0) ||
+		     err_perm(e, "control/dnsinsecure: %.100s is not a domain name", zone);
+		free(zone);
+	}
+	control_list_free(&list);
+	return ok;
+}
+
+static bool use_anchor(struct upstream *u, const struct trustanchor *anchor, struct err *e)
+{
+	if (anchor == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof private_zones / sizeof *private_zones; i++)
+		ub_ctx_set_option(u->ctx, "domain-insecure:", private_zones[i]);
+	if (!use_insecure(u, e))
+		return false;
+	return ub_ctx_add_ta_file(u->ctx, anchor->path) == 0 ||
+	       err_perm(e, "unable to use the trust anchor in %s", anchor->path);
+}
+
+static bool set_options(struct upstream *u, struct err *e)
 {
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		if (ub_ctx_set_option(u->ctx, options[i].name, options[i].value) != 0)
 			return err_perm(e, "the resolver library refuses the option %s", options[i].name);
-	if (!use_servers(u, e) || !use_anchor(u, e))
-		return false;
-	/* The first change of a zone makes the configuration final, so this comes last. */
-	for (size_t i = 0; i < sizeof builtin_zones / sizeof *builtin_zones; i++)
-		ub_ctx_zone_remove(u->ctx, builtin_zones[i]);
 	return true;
 }
 
-bool upstream_new(struct event_base *base, struct upstream **out, struct err *e)
+static bool configure(struct upstream *u, const struct trustanchor *anchor, struct err *e)
+{
+	if (!set_options(u, e) || !use_servers(u, e) || !use_anchor(u, anchor, e))
+		return false;
+	/* The first change of a zone makes the configuration final, so this comes last. */
+	for (size_t i = 0; i < sizeof builtin_zones / sizeof *builtin_zones; i++)
+		if (ub_ctx_zone_remove(u->ctx, builtin_zones[i]) != 0)
+			return err_perm(e, "the resolver library refuses its configuration%s%s",
+					anchor ? "; is this a trust anchor: " : "", anchor ? anchor->path : "");
+	return true;
+}
+
+bool upstream_new(struct event_base *base, const struct trustanchor *anchor, struct upstream **out, struct err *e)
 {
 	struct upstream *u = mem_zero(1, sizeof *u);
 
@@ -183,7 +243,7 @@ bool upstream_new(struct event_base *base, struct upstream **out, struct err *e)
 	}
 	/* Its own complaints would fill the log with single packets' troubles. */
 	ub_ctx_debugout(u->ctx, NULL);
-	if (!configure(u, e)) {
+	if (!configure(u, anchor, e)) {
 		upstream_free(u);
 		return false;
 	}

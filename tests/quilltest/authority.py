@@ -13,11 +13,12 @@ import time
 from .instance import program
 from .net import free_port, wait_until
 
-A, AAAA, MX, TXT, PTR, HOST, MAIL = range(1, 8)
+A, AAAA, MX, TXT, PTR, HOST, MAIL, TLSA = range(1, 9)
+INSECURE, BOGUS, SECURE = range(3)
 FOUND, NO_NAME, NO_DATA, TEMPORARY, NULL_MX, BAD_MX, DEAD_MX = range(7)
 
 Record = collections.namedtuple("Record", "type outcome security preference name data")
-Answer = collections.namedtuple("Answer", "outcome security cut ttl why records")
+Answer = collections.namedtuple("Answer", "outcome security cut ttl why source records")
 
 
 def nsd_program():
@@ -113,7 +114,7 @@ class Resolver:
         for name in ("control", "run"):
             os.makedirs(f"{self.home}/{name}", exist_ok=True)
         self.configure(servers)
-        for name, text in (control or {}).items():
+        for name, text in {"dnsanchor": "", **(control or {})}.items():
             with open(f"{self.home}/control/{name}", "w", encoding="ascii") as f:
                 f.write(text)
         self.process = None
@@ -192,7 +193,7 @@ def parse_answer(packet):
         return packet[at - n:at]
     assert take("B") == 2
     number, outcome, security, cut, ttl = take("IBBBI")
-    why, records = string().decode(), []
+    why, source, records = string().decode(), string().decode(), []
     for _ in range(take("I")):
         kind, how, secure, preference = take("BBBI")
         name = string().decode()
@@ -201,7 +202,7 @@ def parse_answer(packet):
             data = socket.inet_ntop(socket.AF_INET if kind == A else socket.AF_INET6, data)
         records.append(Record(kind, how, secure, preference, name, data))
     assert at == len(packet)
-    return number, Answer(outcome, security, bool(cut), ttl, why, records)
+    return number, Answer(outcome, security, bool(cut), ttl, why, source, records)
 
 
 def pause_for_cache():

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import threading
 
-from labrun import HOME, lab, processes, wait
+from labrun import HOME, equal, lab, processes, wait
 from quilltest import Sink
 from quilltest.nameservers import ANY, Bind, Knot, Named, Nsd, Unbound, Zone, query
 
@@ -25,11 +25,14 @@ def check(f):
 
 
 class Filter:
-    """A name server that drops or refuses ANY and passes other questions on, by UDP and TCP."""
+    """
+    A name server that drops or refuses ANY and passes other questions on, by UDP and TCP; old: it does not know EDNS,
+    so that there are no signatures.
+    """
 
-    def __init__(self, address, server, refuse=False):
+    def __init__(self, address, server, refuse=False, old=False):
         import socket
-        self.server, self.refuse, self.refused = server, refuse, 0
+        self.server, self.refuse, self.refused, self.old = server, refuse, 0, old
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((address, 53))
         self.tcp = socket.create_server((address, 53))
@@ -44,6 +47,8 @@ class Filter:
         if struct.unpack_from("!H", packet, at + 1)[0] == ANY:
             self.refused += 1
             return packet[:2] + b"\x80\x05" + packet[4:] if self.refuse else None
+        if self.old:
+            packet = packet[:10] + b"\0\0" + packet[12:at + 5]
         if not tcp:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.settimeout(5)
@@ -123,27 +128,52 @@ class Net:
                   for size, count, length in ((512, 2, 20), (1232, 15, 40), (4096, 60, 60))]
         for zone in signed:
             zone.sign(self.dir, ("RSASHA256", "RSASHA256", "ECDSAP256SHA256"))
+        # A change behind the signature's back; a signature that nobody renewed; one zone that is as it should be.
+        good, broken, expired = (Zone(f"{name}.test", "192.0.2.2", f"@ MX 10 mail\nmail A {MAIL}\n@ TXT \"v=1\"\n"
+                                      f"_25._tcp.mail TLSA 3 1 1 {'ab' * 32}\n")
+                                 for name in ("good", "broken", "expired"))
+        good.sign(self.dir)
+        broken.sign(self.dir)
+        broken.break_signature("broken.test.", "MX")
+        expired.sign(self.dir, options=("-i", "20200101", "-e", "20200201"))
+        checked = [good, broken, expired]
         knot = Knot("192.0.2.3", signed, self.dir)
-        test = Zone("test", "192.0.2.1", "", [big, *plain, *refusing, *dropping, *signed])
+        test = Zone("test", "192.0.2.1", "", [big, *plain, *refusing, *dropping, *signed, *checked])
         test.sign(self.dir)
         root = Zone(".", "192.0.2.1", "", [test])
         root.sign(self.dir)
         self.anchor = root.ds
-        self.servers = [Bind("127.0.0.2", [big], self.dir), Nsd("192.0.2.1", [root, test], self.dir), Nsd("192.0.2.2", plain + dropping, self.dir),
+        self.servers = [Bind("127.0.0.2", [big], self.dir), Nsd("192.0.2.1", [root, test], self.dir), Nsd("192.0.2.2", plain + dropping + checked, self.dir),
                         knot.start(), Nsd("192.0.2.4", refusing, self.dir, refuse_any=True)]
         self.dropper = Filter("192.0.2.5", "192.0.2.2")
         self.refuser = Filter("192.0.2.6", "192.0.2.2", refuse=True)
+        self.stripper = Filter("192.0.2.7", "192.0.2.55", old=True)
         self.unbound = Unbound("192.0.2.53", self.dir, "192.0.2.1", self.anchor)
+        # Does not check: what is bogus passes it.
+        self.plain = Unbound("192.0.2.55", self.dir, "192.0.2.1")
         self.bind = Named("127.0.0.1", self.dir, "192.0.2.1", self.anchor)
         self.sink = Sink(MAIL, 25)
         self.recursors = (("192.0.2.53", self.unbound), ("127.0.0.1", self.bind))
 
 
-def use(m, servers):
+def use(m, servers, anchor="", seconds=15, **files):
+    """Changes control/ files and waits until they count; without an anchor nothing is checked."""
     mark = m.mark()
-    m.control("dnsservers", servers + "\n")
+    for name, text in {"hosts": None, "dnsroots": None, "timeoutdns": None, **files}.items():
+        m.control(name, text)
+    m.control("dnsanchor", anchor)
+    m.control("dnsservers", servers and servers + "\n")
     os.kill(processes("qmail-resolve")[0][0], signal.SIGHUP)
     m.wait_log("^resolve: asking ", mark)
+    if anchor:
+        m.wait_log("^resolve: checking signatures|^resolve: warning: working without", mark, seconds)
+    return mark
+
+
+def quill_dns(*arguments):
+    r = subprocess.run([HOME + "/bin/quill", "dns", *arguments], capture_output=True, text=True, user=2001, group=2001,
+                       extra_groups=[], env=lab.CLEAN, cwd="/", timeout=60, check=False)
+    return r.returncode, r.stdout + r.stderr
 
 
 def delivered(m, net, recipient):
@@ -201,3 +231,130 @@ def complaint_chain_of_aliases(m):
     each_recursor(m, net, ["x@first.alias.test", "x@byaddress.alias.test", "x@exchanger.alias.test"])
     story = m.try_mail("x@loop.alias.test", sender=b"#@[]")
     assert story.only[2] == "deferral" and "loop.alias.test" in story.only[3], story.only
+
+
+@check
+def secure_insecure_and_bogus(m):
+    """With a trust anchor, through a recursor that checks nothing itself, and recursively."""
+    net = Net.get()
+    for servers, files in (("192.0.2.55", {}), ("recursive", {"dnsroots": "192.0.2.1\n"})):
+        mark = use(m, servers, net.anchor + "\n", **files)
+        assert "checking signatures, from the trust anchor in control/dnsanchor" in m.log(mark), m.log(mark)
+        source = "192.0.2.55@53" if servers != "recursive" else "192.0.2.1@53 (recursive)"
+        equal(quill_dns("good.test"), (0, f"""good.test: found, secure
+  MX 10 mail.good.test, secure
+    A {MAIL}, secure
+may be kept for 300 seconds
+from {source}
+"""))
+        code, text = quill_dns("_25._tcp.mail.good.test", "TLSA")
+        assert code == 0 and f"  TLSA 3 1 1 {'ab' * 32}, secure\n" in text, text
+        code, text = quill_dns("nothing.good.test")
+        assert code == 100 and text.startswith("nothing.good.test: there is no such name, secure\n"), text
+        code, text = quill_dns("exchanger.alias.test")
+        assert code == 0 and text.startswith("exchanger.alias.test: found, insecure\n"), text
+        for name in ("broken.test", "expired.test"):
+            code, text = quill_dns(name)
+            assert code == 111 and text.startswith(
+                f"{name}: not known now, bogus: the signatures of {name} are wrong ("), text
+            s = m.try_mail(f"x@{name}", sender=b"#@[]")
+            assert s.only[2] == "deferral" and f"DNS:_the_signatures_of_{name}_are_wrong_(" in s.only[3], s.only
+        delivered(m, net, "x@good.test")
+        delivered(m, net, "x@byaddress.alias.test")
+
+
+@check
+def recursor_that_checks_itself(m):
+    """It says nothing but "server failure" about what is bogus."""
+    net = Net.get()
+    for address, _ in net.recursors:
+        use(m, address, net.anchor + "\n")
+        code, text = quill_dns("broken.test")
+        assert code == 111 and text.startswith("broken.test: not known now, "), text
+        assert quill_dns("good.test")[1].startswith("good.test: found, secure\n")
+
+
+@check
+def servers_that_do_not_pass_signatures(m):
+    """Mail goes on, the log says it once, and answers do not claim to be secure."""
+    net = Net.get()
+    mark = use(m, "192.0.2.7", net.anchor + "\n")
+    assert m.log(mark).count("resolve: warning: working without DNSSEC: ") == 1, m.log(mark)
+    assert "checking" not in m.log(mark)
+    assert quill_dns("good.test")[1].startswith("good.test: found, insecure\n")
+    delivered(m, net, "x@good.test")
+    # As does a key that is not the root's.
+    mark = use(m, "192.0.2.55", re.sub("[0-9a-f]{8}$", "00000000", net.anchor) + "\n")
+    assert "working without DNSSEC: the keys of . do not fit the trust anchor in control/dnsanchor" in m.log(mark)
+    delivered(m, net, "x@good.test")
+    mark = use(m, "192.0.2.55", "")
+    assert "DNSSEC" not in m.log(mark) and "signatures" not in m.log(mark)
+
+
+@check
+def domains_that_need_no_signatures(m):
+    net = Net.get()
+    use(m, "192.0.2.55", net.anchor + "\n", dnsinsecure="broken.test\n")
+    assert quill_dns("broken.test")[1].startswith("broken.test: found, insecure\n")
+    assert quill_dns("good.test")[1].startswith("good.test: found, secure\n")
+    delivered(m, net, "x@broken.test")
+    m.control("dnsinsecure", None)
+
+
+@check
+def questions_wait_until_the_servers_are_known(m):
+    """The first question after a start is checked as well."""
+    net = Net.get()
+    m.control("dnsservers", "192.0.2.55\n")
+    m.control("dnsanchor", net.anchor + "\n")
+    for pid in [p[0] for p in processes("qmail-resolve")]:
+        os.kill(pid, signal.SIGKILL)
+    assert wait(lambda: "good.test: found, secure" in quill_dns("good.test")[1]), m.log()[-500:]
+    mark = m.mark()
+    m.restart()
+    assert quill_dns("good.test")[1].startswith("good.test: found, secure\n"), m.log(mark)
+
+
+@check
+def machine_without_resolv_conf(m):
+    """It asks the root servers, like with the word recursive; other servers count as soon as they are written there."""
+    net = Net.get()
+    lab.bind_text("/etc/resolv.conf", "# nothing\n")
+    mark = use(m, None, dnsroots="192.0.2.1\n")
+    assert "resolve: asking 192.0.2.1@53 (recursive)\n" in m.log(mark)
+    delivered(m, net, "x@first.alias.test")
+    mark = m.mark()
+    m.control("dnsroots", None)
+    m.wait_log(r"^resolve: asking the root servers \(recursive\)$", mark)
+    mark = m.mark()
+    with open("/etc/resolv.conf", "w", encoding="ascii") as f:
+        f.write("search lab.test\nnameserver 192.0.2.55\noptions edns0\nnameserver nonsense\n")
+    m.wait_log("^resolve: asking 192.0.2.55@53$", mark)
+    delivered(m, net, "x@first.alias.test")
+    assert quill_dns("first.alias.test")[1].startswith("first.alias.test: found, insecure\n")
+
+
+@check
+def names_from_control_hosts(m):
+    net = Net.get()
+    mark = use(m, "192.0.2.55", hosts=f"{MAIL} byfile.invalid mail.nowhere.test # a remark\n2001:db8::9 byfile.invalid\n")
+    equal(quill_dns("ByFile.invalid"), (0, f"""ByFile.invalid: found, insecure
+  MX 0 ByFile.invalid, insecure
+    A {MAIL}, insecure
+    AAAA 2001:db8::9, insecure
+may be kept for 0 seconds
+from control/hosts
+"""))
+    equal(quill_dns(MAIL, "ptr"), (0, f"""25.2.0.192.in-addr.arpa: found, insecure
+  PTR byfile.invalid, insecure
+may be kept for 0 seconds
+from control/hosts
+"""))
+    delivered(m, net, "x@mail.nowhere.test")
+    # Edits count without a signal; a file that makes no sense does not.
+    mark = m.mark()
+    m.control("hosts", "192.0.2.256 byfile.invalid\n")
+    m.wait_log("^resolve: warning: unable to use the new control files: control/hosts: 192.0.2.256 is not an IP", mark)
+    assert quill_dns("byfile.invalid", "a")[0] == 0
+    m.control("hosts", None)
+    assert wait(lambda: quill_dns("byfile.invalid", "a")[0] != 0)
