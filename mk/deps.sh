@@ -7,26 +7,30 @@
 #
 # Nothing is started, now or at the next boot: a temporary policy-rc.d forbids
 # it while packages are being installed, and the peers that tests start
-# themselves (name servers) are disabled as services. Without root the one command to type is printed instead.
+# themselves (name servers) are disabled as services; mail servers are only unpacked, see mk/mailpeers.sh. Without
+# root the one command to type is printed instead.
 set -u
 
 build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev"
 demo="python3"
 test="python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot daemontools ldnsutils
-	unbound bind9 bind9-utils dnsmasq-base iproute2"
+	unbound bind9 bind9-utils dnsmasq-base iproute2
+	libdb5.3 libgnutls-dane0 libidn12 libnsl2 libicu72 libsasl2-2"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
 	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"
 
+here=$(dirname "$0")
 check=
+peers=
 [ "${1:-}" != --check ] || { check=1; shift; }
 wanted=
 for purpose in ${*:-build demo test develop}; do
 	case $purpose in
 	build) wanted="$wanted $build" ;;
 	demo) wanted="$wanted $build $demo" ;;
-	test) wanted="$wanted $build $test" ;;
-	develop) wanted="$wanted $build $test $develop" ;;
+	test) wanted="$wanted $build $test"; peers=1 ;;
+	develop) wanted="$wanted $build $test $develop"; peers=1 ;;
 	*) echo "deps: unknown purpose $purpose" >&2; exit 2 ;;
 	esac
 done
@@ -48,12 +52,18 @@ $p
 	*) case " $missing " in *" $p "*) ;; *) missing="$missing $p" ;; esac ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
-[ -z "$check" ] || { echo "missing:$missing"; exit 1; }
+[ -z "$peers" ] || ! "$here/mailpeers.sh" --check || peers=
+[ -n "$missing$peers" ] || exit 0
+[ -z "$check" ] || { echo "missing:$missing${peers:+ mail servers to test with}"; exit 1; }
 
 if [ "$(id -u)" != 0 ]; then
 	echo "Some Debian packages are missing. As root, type:" >&2
-	echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+	[ -z "$missing" ] || echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
+	[ -z "$peers" ] || echo "  $here/mailpeers.sh" >&2
+	exit 1
+fi
+if [ -z "$missing" ]; then
+	apt-get update -qq && exec "$here/mailpeers.sh"
 	exit 1
 fi
 
@@ -76,7 +86,8 @@ if apt-get update -qq >"$log" 2>&1 &&
 		! command -v update-rc.d >/dev/null || update-rc.d "${peer#*:}" disable >/dev/null 2>&1
 	done
 	rm -f "$log"
-	exit 0
+	[ -z "$peers" ] || "$here/mailpeers.sh"
+	exit
 fi
 tail -n 15 "$log" >&2
 echo "deps: apt-get failed; its output is in $log" >&2

@@ -27,14 +27,15 @@ class Authority:
         with open(f"{self.dir}/ca.pem", encoding="ascii") as f:
             self.pem = f.read()
 
-    def _key(self, name):
-        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{self.dir}/{name}.key")
+    def _key(self, name, rsa=False):
+        kind = ("RSA", "-pkeyopt", "rsa_keygen_bits:2048") if rsa else ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+        openssl("genpkey", "-algorithm", *kind, "-out", f"{self.dir}/{name}.key")
 
-    def issue(self, *names, expired=False, self_signed=False):
+    def issue(self, *names, expired=False, self_signed=False, rsa=False):
         """The path of a PEM file with key and certificate. Names are DNS names, or IP:192.0.2.1."""
         self.count += 1
         path = f"{self.dir}/{self.count}"
-        self._key(str(self.count))
+        self._key(str(self.count), rsa)
         alt = ",".join(n if ":" in n else f"DNS:{n}" for n in names)
         with open(f"{path}.ext", "w", encoding="ascii") as f:
             f.write(f"subjectAltName={alt}\n")
