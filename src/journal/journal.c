@@ -11,6 +11,8 @@
 #include "sys/file.h"
 #include "wire/wire.h"
 
+#define REPORTED_AT_ONCE 4096 /* recipients in one record */
+
 void journal_warn(const struct journal *j, const char *fmt, ...)
 {
 	char text[400];
@@ -250,7 +252,8 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 	return true;
 }
 
-void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bool failed, struct str text)
+void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, enum journal_result result,
+			  struct str text)
 {
 	struct entry *x = index_find(&j->index, id);
 	struct staged *s;
@@ -260,11 +263,45 @@ void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bo
 	entry_mark_done(x, recipient);
 	s = stage_begin(j, RECORD_RESULT, id);
 	s->recipient = recipient;
-	s->is_note = failed;
+	s->result = result;
 	wire_put_u32(&j->stage, recipient);
-	wire_put_u8(&j->stage, failed);
-	wire_put_str(&j->stage, failed ? str_head(text, JOURNAL_NOTE_MAX) : STR(""));
+	wire_put_u8(&j->stage, (uint8_t)result);
+	wire_put_str(&j->stage, result != JOURNAL_DELIVERED ? str_head(text, JOURNAL_NOTE_MAX) : STR(""));
 	stage_end(j, s, j->stage.n);
+}
+
+static void stage_reported(struct journal *j, uint64_t id, bool late, const uint32_t *recipients, uint32_t n)
+{
+	struct staged *s = stage_begin(j, RECORD_REPORTED, id);
+
+	wire_put_u8(&j->stage, late);
+	wire_put_u32(&j->stage, n);
+	for (uint32_t i = 0; i < n; i++)
+		wire_put_u32(&j->stage, recipients[i]);
+	stage_end(j, s, j->stage.n);
+}
+
+void journal_stage_reported(struct journal *j, uint64_t id, const uint32_t *recipients, uint32_t n)
+{
+	struct entry *x = index_find(&j->index, id);
+
+	if (x == NULL)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		entry_mark_reported(x, recipients[i]);
+	/* Each record fits into the smallest segment. */
+	for (uint32_t i = 0; i < n; i += REPORTED_AT_ONCE)
+		stage_reported(j, id, false, recipients + i, n - i < REPORTED_AT_ONCE ? n - i : REPORTED_AT_ONCE);
+}
+
+void journal_stage_told_late(struct journal *j, uint64_t id)
+{
+	struct entry *x = index_find(&j->index, id);
+
+	if (x == NULL || x->told_late)
+		return;
+	x->told_late = true;
+	stage_reported(j, id, true, NULL, 0);
 }
 
 void journal_stage_defer(struct journal *j, uint64_t id, int64_t due, struct str answers)

@@ -70,11 +70,19 @@ bool journal_has_room(struct journal *j);
  */
 bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_message *m, struct err *e);
 
-/*
- * Marks one recipient done; the text of a failure is kept as a note, an empty text is not. Unknown messages and
- * recipients are ignored, here and below.
- */
-void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, bool failed, struct str text);
+enum journal_result {
+	JOURNAL_DELIVERED,
+	JOURNAL_FAILED,     /* its text is kept as a note until it is reported */
+	JOURNAL_REPORTABLE, /* delivered, and the same */
+};
+
+/* Marks one recipient done. Unknown messages and recipients are ignored, here and below. */
+void journal_stage_result(struct journal *j, uint64_t id, uint32_t recipient, enum journal_result result,
+			  struct str text);
+/* The sender has been told about these recipients: their notes are not needed any more. */
+void journal_stage_reported(struct journal *j, uint64_t id, const uint32_t *recipients, uint32_t n);
+/* The sender has been told that the message is late. */
+void journal_stage_told_late(struct journal *j, uint64_t id);
 
 /* As `due`: never, until somebody says otherwise. */
 #define JOURNAL_HELD INT64_MAX
@@ -130,7 +138,9 @@ struct journal_envelope {
 	struct str recipients;
 	uint32_t nrecipients;
 	bool has_body;
-	bool failed;        /* has notes */
+	bool failed;     /* has notes of failures */
+	bool reportable; /* has notes of deliveries */
+	bool told_late;
 	struct str content; /* the whole content, unless has_body */
 	uint32_t body_crc;  /* of the body file, as it was accepted */
 	struct buf storage; /* what the strings look into; free with buf_free */
@@ -146,9 +156,9 @@ bool journal_done(const struct journal *j, uint64_t id, uint32_t recipient);
 /* The body file, opened for reading (own file description), or -1 with errno. */
 int journal_open_body(const struct journal *j, uint64_t id);
 
-/* Calls each() for every note of the message, in the order of the failures. */
-bool journal_each_note(struct journal *j, uint64_t id, void (*each)(void *ctx, uint32_t recipient, struct str text),
-		       void *ctx, struct err *e);
+/* Calls each() for every note of the message that is not reported yet, in their order. */
+typedef void journal_note_each(void *ctx, uint32_t recipient, enum journal_result result, struct str text);
+bool journal_each_note(struct journal *j, uint64_t id, journal_note_each *each, void *ctx, struct err *e);
 
 /* Calls each() for the last answer of every recipient that has one and is not done. What cannot be read is left out. */
 void journal_each_answer(struct journal *j, uint64_t id, void (*each)(void *ctx, uint32_t recipient, struct str text),

@@ -16,7 +16,7 @@
 struct answers {
 	const struct entry *x;
 	unsigned char *seen; /* one bit a recipient: a later answer was found */
-	note_each *each;
+	answer_each *each;
 	void *ctx;
 };
 
@@ -46,7 +46,7 @@ static void take(struct answers *a, struct str list)
 	}
 }
 
-void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
+void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, answer_each *each,
 			void *ctx)
 {
 	struct answers a = { x, mem_zero(x->nrecipients / 8 + 1, 1), each, ctx };

@@ -177,8 +177,8 @@ static void apply_moved(struct journal *j, const struct staged *s)
 
 static void apply_result(struct journal *j, const struct staged *s)
 {
-	struct entry *x = s->is_note ? index_find(&j->index, s->id) : NULL;
-	struct note note = { s->segment, s->offset, s->recipient };
+	struct entry *x = s->result != JOURNAL_DELIVERED ? index_find(&j->index, s->id) : NULL;
+	struct note note = { s->segment, s->offset, s->recipient, s->result };
 
 	if (x && s->again)
 		entry_replace_note(x, note);
@@ -214,7 +214,8 @@ static void keep_staged(struct buf *bytes, struct staged **items, size_t *n, siz
 
 static bool is_event(const struct staged *s)
 {
-	return s->type == RECORD_RESULT || s->type == RECORD_DEFER || s->type == RECORD_END;
+	return s->type == RECORD_RESULT || s->type == RECORD_DEFER || s->type == RECORD_END ||
+	       s->type == RECORD_REPORTED;
 }
 
 /* Until it is synced, what happened to messages may have to be written again. */

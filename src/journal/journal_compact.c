@@ -68,23 +68,45 @@ static bool room_to_move(const struct journal *j)
 struct moved_notes {
 	struct buf bytes;
 	size_t room; /* for texts */
+	uint32_t n;
+	unsigned char *reportable; /* one bit a recipient; NULL: none is */
+	uint32_t nrecipients;
 };
 
+static void add_reportable(struct moved_notes *n, uint32_t recipient)
+{
+	if (recipient >= n->nrecipients)
+		return;
+	if (n->reportable == NULL)
+		n->reportable = mem_zero((n->nrecipients + 7) / 8, 1);
+	n->reportable[recipient / 8] |= (unsigned char)(1u << recipient % 8);
+}
+
 /* Thousands of long texts would not fit in a segment: the later ones are cut. */
-static void add_note(void *ctx, uint32_t recipient, struct str text)
+static void add_answer(void *ctx, uint32_t recipient, struct str text)
 {
 	struct moved_notes *n = ctx;
 
+	n->n++;
 	text = str_head(text, n->room);
 	n->room -= text.n;
 	wire_put_u32(&n->bytes, recipient);
 	wire_put_str(&n->bytes, text);
 }
 
+static void add_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
+{
+	if (result == JOURNAL_REPORTABLE)
+		add_reportable(ctx, recipient);
+	add_answer(ctx, recipient, text);
+}
+
 /* whole: not if anything of what happened to it cannot be read; then false. */
 static bool stage_copy(struct journal *j, const struct entry *x, struct message_meta *m, struct str content, bool whole)
 {
-	struct moved_notes notes = { .bytes = BUF_INIT(SIZE_MAX), .room = j->o.segment_size / 4 };
+	struct moved_notes notes = { .bytes = BUF_INIT(SIZE_MAX),
+				     .room = j->o.segment_size / 4,
+				     .nrecipients = x->nrecipients };
 	struct moved_notes answers = { .bytes = BUF_INIT(SIZE_MAX), .room = j->o.segment_size / 16 };
 	uint32_t later = x->state ? x->state->nnotes : 0;
 	struct staged *s;
@@ -92,14 +114,17 @@ static bool stage_copy(struct journal *j, const struct entry *x, struct message_
 
 	if (!journal_notes_of(x, m, add_note, &notes) && whole) {
 		buf_free(&notes.bytes);
+		free(notes.reportable);
 		return false;
 	}
 	if (x->state && x->state->done)
 		m->done = (struct str){ (char *)x->state->done, (x->nrecipients + 7) / 8 };
 	m->due = x->due;
-	m->nnotes += later;
+	m->told_late = x->told_late;
+	m->reportable = (struct str){ (char *)notes.reportable, notes.reportable ? (x->nrecipients + 7) / 8 : 0 };
+	m->nnotes = notes.n;
 	m->notes = buf_str(&notes.bytes);
-	journal_answers_of(j, x, m, add_note, &answers);
+	journal_answers_of(j, x, m, add_answer, &answers);
 	m->answers = buf_str(&answers.bytes);
 	s = stage_begin(j, RECORD_MOVED, x->id);
 	s->has_notes = m->nnotes != 0;
@@ -109,6 +134,7 @@ static bool stage_copy(struct journal *j, const struct entry *x, struct message_
 	buf_add(&j->stage, content);
 	stage_end(j, s, meta_end);
 	buf_free(&notes.bytes);
+	free(notes.reportable);
 	buf_free(&answers.bytes);
 	return true;
 }

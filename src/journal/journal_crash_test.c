@@ -57,7 +57,8 @@ enum reach { NEVER, STAGED, WRITTEN, DURABLE };
 
 struct result {
 	enum reach reach;
-	bool failed;
+	enum journal_result result;
+	enum reach reported;
 };
 
 struct promise {
@@ -68,6 +69,7 @@ struct promise {
 	bool refused;       /* commit returned false */
 	enum reach message; /* DURABLE: acknowledged */
 	enum reach end;
+	enum reach late;    /* the sender was told */
 	enum reach revoked; /* a refused message: how certain it is that it does not come back */
 	struct result results[RECIPIENTS_MAX];
 	/* Which edition of the sender and of the first recipient's address may be found. */
@@ -155,27 +157,31 @@ static bool may_exist(const struct promise *p, enum reach need)
 
 struct notes_found {
 	const struct promise *p;
-	unsigned seen;
+	unsigned seen, failed;
 };
 
-static void check_note(void *ctx, uint32_t recipient, struct str text)
+static void check_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
 {
 	struct notes_found *f = ctx;
 	char expected[64];
 
 	note_of(f->p->tag, recipient, expected);
 	assert_true(recipient < f->p->nrecipients);
-	assert_true(f->p->results[recipient].failed && f->p->results[recipient].reach != NEVER);
+	assert_int_equal(f->p->results[recipient].result, result);
+	assert_int_not_equal(result, JOURNAL_DELIVERED);
+	assert_int_not_equal(f->p->results[recipient].reach, NEVER);
 	assert_false(f->seen >> recipient & 1);
 	f->seen |= 1u << recipient;
+	if (result == JOURNAL_FAILED)
+		f->failed |= 1u << recipient;
 	if (!str_eq(text, str_of(expected)))
 		fail_msg("message %llu: another note: %.*s", (unsigned long long)f->p->id, STR_ARG(text));
 }
 
-static void check_results(struct world *w, const struct promise *p, enum reach need, bool env_failed)
+static void check_results(struct world *w, const struct promise *p, enum reach need, const struct journal_envelope *env)
 {
-	struct notes_found f = { p, 0 };
-	unsigned failed = 0;
+	struct notes_found f = { p, 0, 0 };
+	unsigned must = 0, may = 0; /* have a note */
 	struct err e;
 
 	for (uint32_t i = 0; i < p->nrecipients; i++) {
@@ -185,13 +191,21 @@ static void check_results(struct world *w, const struct promise *p, enum reach n
 			fail_msg("message %llu: recipient %u is not done any more", (unsigned long long)p->id, i);
 		if (p->results[i].reach == NEVER && done)
 			fail_msg("message %llu: recipient %u is done", (unsigned long long)p->id, i);
-		if (done && p->results[i].failed)
-			failed |= 1u << i;
+		/* What was reported is over; what may have been is either. */
+		if (!done || p->results[i].result == JOURNAL_DELIVERED || p->results[i].reported >= need)
+			continue;
+		may |= 1u << i;
+		if (p->results[i].reported == NEVER)
+			must |= 1u << i;
 	}
 	if (!journal_each_note(w->j, p->id, check_note, &f, &e))
 		fail_msg("%s", e.text);
-	assert_int_equal(f.seen, failed);
-	assert_int_equal(env_failed, failed != 0);
+	assert_int_equal(f.seen & must, must);
+	assert_int_equal(f.seen & ~may, 0);
+	assert_int_equal(env->failed, f.failed != 0);
+	assert_int_equal(env->reportable, (f.seen & ~f.failed) != 0);
+	if (env->told_late ? p->late == NEVER : p->late >= need)
+		fail_msg("message %llu: told late: %d", (unsigned long long)p->id, env->told_late);
 }
 
 static void check_body(struct world *w, const struct promise *p, struct str expected)
@@ -272,7 +286,7 @@ static void check_message(struct world *w, const struct promise *p, enum reach n
 		check_body(w, p, buf_str(&content));
 	else
 		assert_true(str_eq(env.content, buf_str(&content)));
-	check_results(w, p, need, env.failed);
+	check_results(w, p, need, &env);
 	buf_free(&env.storage);
 	buf_free(&content);
 }
@@ -353,6 +367,31 @@ static bool find_due(struct world *w, uint64_t id, int64_t *due)
 	return s.found;
 }
 
+static void collect_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
+{
+	(void)result;
+	(void)text;
+	*(unsigned *)ctx |= 1u << recipient;
+}
+
+static void adopt_reports(struct world *w, struct promise *p)
+{
+	struct journal_envelope env;
+	unsigned noted = 0;
+	struct err e;
+
+	/* A disk that fails may do so here, once. */
+	if ((!journal_each_note(w->j, p->id, collect_note, &noted, &e) &&
+	     !journal_each_note(w->j, p->id, collect_note, &noted, &e)) ||
+	    (!journal_read_envelope(w->j, p->id, &env, &e) && !journal_read_envelope(w->j, p->id, &env, &e)))
+		fail_msg("%s", e.text);
+	p->late = env.told_late ? DURABLE : NEVER;
+	buf_free(&env.storage);
+	for (uint32_t r = 0; r < p->nrecipients; r++)
+		p->results[r].reported =
+		    p->results[r].reach && p->results[r].result && !(noted >> r & 1) ? DURABLE : NEVER;
+}
+
 /* What recovery found is from now on what is known, and it is durable. */
 static void adopt(struct world *w)
 {
@@ -377,6 +416,8 @@ static void adopt(struct world *w)
 		}
 		for (uint32_t r = 0; live && r < p.nrecipients; r++)
 			p.results[r].reach = journal_done(w->j, p.id, r) ? DURABLE : NEVER;
+		if (live)
+			adopt_reports(w, &p);
 		w->promises[n++] = p;
 	}
 	w->n = n;
@@ -433,7 +474,8 @@ static void all_reached(struct world *w, enum reach to)
 		raise(&p->end, STAGED, to);
 		raise(&p->revoked, STAGED, to);
 		for (uint32_t r = 0; r < p->nrecipients; r++)
-			raise(&p->results[r].reach, STAGED, to);
+			raise(&p->results[r].reach, STAGED, to), raise(&p->results[r].reported, STAGED, to);
+		raise(&p->late, STAGED, to);
 		for (int d = 0; d < p->ndues; d++)
 			raise(&p->due_reach[d], STAGED, to);
 		/* Of several, the last one that is durable is the earliest that can be found. */
@@ -544,14 +586,32 @@ static struct promise *pick(struct world *w)
 static void step_result(struct world *w, struct promise *p)
 {
 	uint32_t r = below(&w->chance, p->nrecipients);
-	bool failed = below(&w->chance, 2) != 0;
+	enum journal_result result = (enum journal_result)below(&w->chance, 3);
 	char note[64];
 
 	if (p->results[r].reach != NEVER)
 		return;
 	note_of(p->tag, r, note);
-	journal_stage_result(w->j, p->id, r, failed, str_of(note));
-	p->results[r] = (struct result){ STAGED, failed };
+	journal_stage_result(w->j, p->id, r, result, str_of(note));
+	p->results[r] = (struct result){ STAGED, result, NEVER };
+}
+
+/* The sender is told about some of the results, or that the message is late. */
+static void step_report(struct world *w, struct promise *p)
+{
+	uint32_t told[RECIPIENTS_MAX], n = 0;
+
+	if (below(&w->chance, 4) == 0) {
+		journal_stage_told_late(w->j, p->id);
+		raise(&p->late, NEVER, STAGED);
+		return;
+	}
+	for (uint32_t r = 0; r < p->nrecipients; r++)
+		if (p->results[r].reach != NEVER && p->results[r].result != JOURNAL_DELIVERED && below(&w->chance, 2)) {
+			told[n++] = r;
+			raise(&p->results[r].reported, NEVER, STAGED);
+		}
+	journal_stage_reported(w->j, p->id, told, n);
 }
 
 static void step_defer(struct world *w, struct promise *p)
@@ -649,8 +709,10 @@ static void run_script(struct world *w, int steps)
 			for (uint64_t k = tag % 4 + 1; k; k--)
 				step_accept(w, chance_next(&w->chance));
 			step_commit(w, false);
-		} else if (what < 45 && p) {
+		} else if (what < 42 && p) {
 			step_result(w, p);
+		} else if (what < 45 && p) {
+			step_report(w, p);
 		} else if (what < 51 && p) {
 			step_defer(w, p);
 		} else if (what < 53 && p) {

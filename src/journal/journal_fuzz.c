@@ -103,9 +103,9 @@ static void collect(void *ctx, const struct journal_info *info)
 		r->ids[r->n++] = info->id;
 }
 
-static void look_at_note(void *ctx, uint32_t recipient, struct str text)
+static void look_at_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
 {
-	*(uint64_t *)ctx += recipient + text.n;
+	*(uint64_t *)ctx += recipient + text.n + result;
 }
 
 static void use(struct journal *j)
@@ -123,7 +123,11 @@ static void use(struct journal *j)
 		buf_free(&env.storage);
 		journal_each_note(j, r.ids[i], look_at_note, &sum, &e);
 		journal_done(j, r.ids[i], 3);
-		journal_stage_result(j, r.ids[i], 1, true, STR("x"));
+		journal_stage_result(j, r.ids[i], 1, JOURNAL_FAILED, STR("x"));
+		journal_stage_result(j, r.ids[i], 2, JOURNAL_REPORTABLE, STR("x"));
+		journal_stage_reported(j, r.ids[i], (uint32_t[]){ 1, 77 }, 2);
+		if (i % 3 == 0)
+			journal_stage_told_late(j, r.ids[i]);
 		if (i % 2)
 			journal_stage_end(j, r.ids[i]);
 	}

@@ -54,6 +54,7 @@ static void entry_free(struct entry *e)
 {
 	if (e->state) {
 		free(e->state->done);
+		free(e->state->reported);
 		free(e->state->notes);
 		free(e->state);
 	}
@@ -96,21 +97,38 @@ static struct entry_state *state_of(struct entry *e)
 	return e->state;
 }
 
-void entry_mark_done(struct entry *e, uint32_t recipient)
+static void set_bit(unsigned char **bits, const struct entry *e, uint32_t recipient)
 {
-	struct entry_state *s = state_of(e);
-
 	if (recipient >= e->nrecipients)
 		return;
-	if (s->done == NULL)
-		s->done = mem_zero((e->nrecipients + 7) / 8, 1);
-	s->done[recipient / 8] |= (unsigned char)(1u << recipient % 8);
+	if (*bits == NULL)
+		*bits = mem_zero((e->nrecipients + 7) / 8, 1);
+	(*bits)[recipient / 8] |= (unsigned char)(1u << recipient % 8);
+}
+
+static bool get_bit(const unsigned char *bits, const struct entry *e, uint32_t recipient)
+{
+	return bits && recipient < e->nrecipients && bits[recipient / 8] >> recipient % 8 & 1;
+}
+
+void entry_mark_done(struct entry *e, uint32_t recipient)
+{
+	set_bit(&state_of(e)->done, e, recipient);
 }
 
 bool entry_is_done(const struct entry *e, uint32_t recipient)
 {
-	return e->state && e->state->done && recipient < e->nrecipients &&
-	       e->state->done[recipient / 8] >> recipient % 8 & 1;
+	return e->state && get_bit(e->state->done, e, recipient);
+}
+
+void entry_mark_reported(struct entry *e, uint32_t recipient)
+{
+	set_bit(&state_of(e)->reported, e, recipient);
+}
+
+bool entry_is_reported(const struct entry *e, uint32_t recipient)
+{
+	return e->state && get_bit(e->state->reported, e, recipient);
 }
 
 void entry_add_note(struct entry *e, struct note note)

@@ -20,17 +20,19 @@
 #include "journal/record.h"
 #include "journal/segment.h"
 
-/* Where a failure's text is: a RESULT record. */
+/* Where a note's text is: a RESULT record. */
 struct note {
 	struct segment *segment;
 	uint32_t offset;
 	uint32_t recipient;
+	enum journal_result result;
 };
 
 /* What happened to a message so far; only messages to which something did have one. */
 struct entry_state {
-	unsigned char *done; /* one bit a recipient */
-	struct note *notes;  /* later than the message record */
+	unsigned char *done;     /* one bit a recipient */
+	unsigned char *reported; /* the same; NULL: none is */
+	struct note *notes;      /* later than the message record */
 	uint32_t nnotes;
 };
 
@@ -46,6 +48,7 @@ struct entry {
 	uint32_t answers_offset;
 	bool has_body;
 	bool meta_notes; /* its record holds notes from before it was moved */
+	bool told_late;
 };
 
 struct journal_index {
@@ -63,6 +66,8 @@ void index_free(struct journal_index *x);
 /* Marks a recipient done (out of range: ignored). */
 void entry_mark_done(struct entry *e, uint32_t recipient);
 bool entry_is_done(const struct entry *e, uint32_t recipient);
+void entry_mark_reported(struct entry *e, uint32_t recipient);
+bool entry_is_reported(const struct entry *e, uint32_t recipient);
 void entry_add_note(struct entry *e, struct note note);
 /* As entry_add_note, in the place of the recipient's note if there is one. */
 void entry_replace_note(struct entry *e, struct note note);
@@ -74,14 +79,14 @@ struct staged {
 	size_t at; /* of the header, in stage */
 	uint32_t meta_length, content_length;
 	/* What becomes of it once it is written. */
-	uint32_t recipient;      /* RESULT */
-	bool is_note;            /* RESULT */
-	bool has_notes;          /* MOVED: there are notes in its meta */
-	uint32_t moved_notes;    /* MOVED: how many of the entry's notes went into it */
-	bool has_answers;        /* DEFER */
-	bool again;              /* RESULT: written before, to a segment that then failed */
-	struct entry *entry;     /* MESSAGE: enters the index when durable */
-	struct segment *segment; /* where it was written */
+	uint32_t recipient;         /* RESULT */
+	enum journal_result result; /* RESULT */
+	bool has_notes;             /* MOVED: there are notes in its meta */
+	uint32_t moved_notes;       /* MOVED: how many of the entry's notes went into it */
+	bool has_answers;           /* DEFER */
+	bool again;                 /* RESULT: written before, to a segment that then failed */
+	struct entry *entry;        /* MESSAGE: enters the index when durable */
+	struct segment *segment;    /* where it was written */
 	uint32_t offset;
 };
 
@@ -136,8 +141,11 @@ struct message_meta {
 	uint32_t nrecipients;
 	struct str done; /* bits, may be empty */
 	uint32_t nnotes;
-	struct str notes;   /* nnotes × (u32 recipient, str text) */
+	struct str notes; /* nnotes × (u32 recipient, str text) */
+	/* These are left out at the end when there is nothing to say in them. */
 	struct str answers; /* u32 recipient, str text, repeated; from before it was moved */
+	bool told_late;
+	struct str reportable; /* bits: recipients whose notes are those of deliveries; may be empty */
 };
 
 void message_meta_put(struct buf *b, const struct message_meta *m);
@@ -152,12 +160,15 @@ bool journal_load(struct journal *j, struct entry *x, struct buf *out, struct re
 /* Reads bytes of a segment, appended to out; false with errno. */
 bool journal_read_range(const struct segment *s, uint32_t from, uint64_t length, struct buf *out);
 
-/* Calls each() for the notes in m and those that came later; false: the text of one could not be read. */
-typedef void note_each(void *ctx, uint32_t recipient, struct str text);
-bool journal_notes_of(const struct entry *x, const struct message_meta *m, note_each *each, void *ctx);
+/*
+ * Calls each() for the notes in m and those that came later, without those that are reported; false: the text of one
+ * could not be read.
+ */
+bool journal_notes_of(const struct entry *x, const struct message_meta *m, journal_note_each *each, void *ctx);
 
 /* As journal_each_answer, with m of the entry's record. */
-void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, note_each *each,
+typedef void answer_each(void *ctx, uint32_t recipient, struct str text);
+void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, answer_each *each,
 			void *ctx);
 /* Reads header and meta of the record at a place; false: it is not there in one piece. */
 bool journal_read_meta(const struct segment *s, uint32_t offset, struct buf *meta, struct record *r);

@@ -18,8 +18,18 @@ void message_meta_put(struct buf *b, const struct message_meta *m)
 	wire_put_str(b, m->done);
 	wire_put_u32(b, m->nnotes);
 	wire_put_str(b, m->notes);
-	if (m->answers.n)
-		wire_put_str(b, m->answers);
+	if (m->answers.n == 0 && !m->told_late && m->reportable.n == 0)
+		return;
+	wire_put_str(b, m->answers);
+	if (!m->told_late && m->reportable.n == 0)
+		return;
+	wire_put_u8(b, m->told_late);
+	wire_put_str(b, m->reportable);
+}
+
+static bool enough_bits(struct str bits, uint32_t n)
+{
+	return bits.n == 0 || bits.n >= (n + 7) / 8;
 }
 
 bool message_meta_get(struct str meta, struct message_meta *m)
@@ -41,5 +51,11 @@ bool message_meta_get(struct str meta, struct message_meta *m)
 	m->nnotes = wire_get_u32(&r);
 	m->notes = wire_get_str(&r, SIZE_MAX);
 	m->answers = r.rest.n ? wire_get_str(&r, SIZE_MAX) : STR("");
-	return wire_end(&r) && (m->done.n == 0 || m->done.n >= (m->nrecipients + 7) / 8);
+	m->told_late = false;
+	m->reportable = STR("");
+	if (r.rest.n) {
+		m->told_late = wire_get_u8(&r) != 0;
+		m->reportable = wire_get_str(&r, SIZE_MAX);
+	}
+	return wire_end(&r) && enough_bits(m->done, m->nrecipients) && enough_bits(m->reportable, m->nrecipients);
 }

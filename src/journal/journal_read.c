@@ -70,34 +70,62 @@ static struct entry *load_message(struct journal *j, uint64_t id, struct buf *ou
 	return NULL;
 }
 
-/* Is it the first staging of a failure of the message? (Those staged again are in its list.) */
-static bool is_staged_note(const struct staged *s, uint64_t id)
+/* Is it the first staging of a note of the message? (Those staged again are in its list.) */
+static bool is_staged_note(const struct staged *s, const struct entry *x)
 {
-	return s->type == RECORD_RESULT && s->id == id && s->is_note && !s->again;
+	return s->type == RECORD_RESULT && s->id == x->id && s->result != JOURNAL_DELIVERED && !s->again &&
+	       !entry_is_reported(x, s->recipient);
 }
 
-static bool has_staged_notes(const struct journal *j, uint64_t id)
-{
-	for (size_t i = 0; i < j->nstaged; i++)
-		if (is_staged_note(&j->staged[i], id))
-			return true;
-	return false;
-}
-
-/* Failures that are not written yet, perhaps because the disk is full. */
-static void staged_notes(const struct journal *j, uint64_t id, note_each *each, void *ctx)
+/* Results that are not written yet, perhaps because the disk is full. */
+static void staged_notes(const struct journal *j, const struct entry *x, journal_note_each *each, void *ctx)
 {
 	for (size_t i = 0; i < j->nstaged; i++) {
 		const struct staged *s = &j->staged[i];
 		struct wire_reader in;
 
-		if (!is_staged_note(s, id))
+		if (!is_staged_note(s, x))
 			continue;
 		in = wire_reader((struct str){ j->stage.p + s->at + RECORD_HEADER, s->meta_length });
 		wire_get_u32(&in);
 		wire_get_u8(&in);
-		each(ctx, s->recipient, wire_get_str(&in, SIZE_MAX));
+		each(ctx, s->recipient, s->result, wire_get_str(&in, SIZE_MAX));
 	}
+}
+
+static enum journal_result result_in(const struct message_meta *m, uint32_t recipient)
+{
+	bool reportable = m->reportable.n && recipient < m->nrecipients &&
+			  ((unsigned char)m->reportable.p[recipient / 8] >> recipient % 8 & 1);
+
+	return reportable ? JOURNAL_REPORTABLE : JOURNAL_FAILED;
+}
+
+static void count_result(struct journal_envelope *env, enum journal_result result)
+{
+	env->failed = env->failed || result == JOURNAL_FAILED;
+	env->reportable = env->reportable || result == JOURNAL_REPORTABLE;
+}
+
+/* What the message has notes of, without reading those of other records. */
+static void find_results(const struct journal *j, const struct entry *x, const struct message_meta *m,
+			 struct journal_envelope *env)
+{
+	struct wire_reader in = wire_reader(m->notes);
+
+	for (uint32_t i = 0; i < m->nnotes && !in.bad; i++) {
+		uint32_t recipient = wire_get_u32(&in);
+
+		wire_get_str(&in, SIZE_MAX);
+		if (!entry_is_reported(x, recipient))
+			count_result(env, result_in(m, recipient));
+	}
+	for (uint32_t i = 0; x->state && i < x->state->nnotes; i++)
+		if (!entry_is_reported(x, x->state->notes[i].recipient))
+			count_result(env, x->state->notes[i].result);
+	for (size_t i = 0; i < j->nstaged; i++)
+		if (is_staged_note(&j->staged[i], x))
+			count_result(env, j->staged[i].result);
 }
 
 static void fill_envelope(const struct journal *j, const struct entry *x, const struct message_meta *m,
@@ -115,7 +143,8 @@ static void fill_envelope(const struct journal *j, const struct entry *x, const 
 	env->nrecipients = m->nrecipients;
 	env->has_body = m->has_body;
 	env->body_crc = m->body_crc;
-	env->failed = m->nnotes != 0 || (x->state && x->state->nnotes) || has_staged_notes(j, x->id);
+	env->told_late = x->told_late;
+	find_results(j, x, m, env);
 }
 
 bool journal_read_envelope(struct journal *j, uint64_t id, struct journal_envelope *env, struct err *e)
@@ -179,7 +208,7 @@ static bool read_note(const struct note *n, struct buf *out, struct str *text)
 	return wire_end(&in);
 }
 
-bool journal_notes_of(const struct entry *x, const struct message_meta *m, note_each *each, void *ctx)
+bool journal_notes_of(const struct entry *x, const struct message_meta *m, journal_note_each *each, void *ctx)
 {
 	struct wire_reader in = wire_reader(m->notes);
 	struct buf one = BUF_INIT(SIZE_MAX);
@@ -190,23 +219,26 @@ bool journal_notes_of(const struct entry *x, const struct message_meta *m, note_
 		uint32_t recipient = wire_get_u32(&in);
 
 		text = wire_get_str(&in, SIZE_MAX);
-		each(ctx, recipient, text);
+		if (!entry_is_reported(x, recipient))
+			each(ctx, recipient, result_in(m, recipient), text);
 	}
 	for (uint32_t i = 0; x->state && i < x->state->nnotes; i++) {
 		const struct note *n = &x->state->notes[i];
 
-		/* The failure is certain even when its text is lost. */
+		if (entry_is_reported(x, n->recipient))
+			continue;
+		/* The result is certain even when its text is lost. */
 		if (!read_note(n, &one, &text)) {
 			all = false;
 			text = STR("The reason is lost.\n");
 		}
-		each(ctx, n->recipient, text);
+		each(ctx, n->recipient, n->result, text);
 	}
 	buf_free(&one);
 	return all;
 }
 
-bool journal_each_note(struct journal *j, uint64_t id, note_each *each, void *ctx, struct err *e)
+bool journal_each_note(struct journal *j, uint64_t id, journal_note_each *each, void *ctx, struct err *e)
 {
 	struct buf record = BUF_INIT(SIZE_MAX);
 	struct message_meta m;
@@ -215,13 +247,13 @@ bool journal_each_note(struct journal *j, uint64_t id, note_each *each, void *ct
 
 	if (x) {
 		journal_notes_of(x, &m, each, ctx);
-		staged_notes(j, id, each, ctx);
+		staged_notes(j, x, each, ctx);
 	}
 	buf_free(&record);
 	return x != NULL;
 }
 
-void journal_each_answer(struct journal *j, uint64_t id, note_each *each, void *ctx)
+void journal_each_answer(struct journal *j, uint64_t id, answer_each *each, void *ctx)
 {
 	struct buf meta = BUF_INIT(SIZE_MAX);
 	struct entry *x = index_find(&j->index, id);

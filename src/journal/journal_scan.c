@@ -114,6 +114,7 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	x->nrecipients = m.nrecipients;
 	x->has_body = m.has_body;
 	x->meta_notes = m.nnotes != 0;
+	x->told_late = m.told_late;
 	for (uint32_t i = 0; m.done.n && i < m.nrecipients; i++)
 		if (m.done.p[i / 8] >> i % 8 & 1)
 			entry_mark_done(x, i);
@@ -126,13 +127,31 @@ static void found_result(struct scan *c, const struct record *r, struct str meta
 	struct wire_reader in = wire_reader(meta);
 	struct entry *x = index_find(&c->j->index, r->id);
 	uint32_t recipient = wire_get_u32(&in);
-	bool failed = wire_get_u8(&in) != 0;
+	uint8_t result = wire_get_u8(&in);
 
 	if (x == NULL || in.bad || recipient >= x->nrecipients || entry_is_done(x, recipient))
 		return;
 	entry_mark_done(x, recipient);
-	if (failed)
-		entry_add_note(x, (struct note){ c->s, r->offset, recipient });
+	if (result != JOURNAL_DELIVERED)
+		entry_add_note(x, (struct note){ c->s, r->offset, recipient,
+						 result == JOURNAL_REPORTABLE ? JOURNAL_REPORTABLE : JOURNAL_FAILED });
+}
+
+static void found_reported(struct entry *x, struct str meta)
+{
+	struct wire_reader in = wire_reader(meta);
+	bool late = wire_get_u8(&in) != 0;
+	uint32_t n = wire_get_u32(&in);
+
+	if (in.bad)
+		return;
+	x->told_late = x->told_late || late;
+	for (uint32_t i = 0; i < n && !in.bad; i++) {
+		uint32_t recipient = wire_get_u32(&in);
+
+		if (!in.bad)
+			entry_mark_reported(x, recipient);
+	}
 }
 
 static void found_defer(struct scan *c, const struct record *r, struct str meta)
@@ -170,6 +189,10 @@ static void found(struct scan *c, const struct record *r, struct str meta)
 	case RECORD_END:
 		if (x)
 			journal_forget(j, x);
+		break;
+	case RECORD_REPORTED:
+		if (x)
+			found_reported(x, meta);
 		break;
 	case RECORD_SEGMENT:
 	case RECORD_VOID:

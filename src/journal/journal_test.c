@@ -330,7 +330,20 @@ static void an_envelope_is_read_as_it_was_written(void **state)
 	assert_true(str_eq(got.sender, m.sender) && str_eq(got.notes, m.notes) && str_eq(got.done, m.done));
 	for (size_t n = 0; n < b.n; n++)
 		assert_false(message_meta_get(str_head(buf_str(&b), n), &got));
+	/* What earlier versions wrote ends there. */
+	assert_true(message_meta_get(buf_str(&b), &got) && !got.told_late && got.reportable.n == 0);
 	buf_clear(&b);
+	m.told_late = true;
+	m.reportable = STR("\2\0");
+	message_meta_put(&b, &m);
+	assert_true(message_meta_get(buf_str(&b), &got) && got.told_late && str_eq(got.reportable, m.reportable));
+	m.reportable = STR("\2");
+	buf_clear(&b);
+	message_meta_put(&b, &m);
+	assert_false(message_meta_get(buf_str(&b), &got));
+	buf_clear(&b);
+	m.told_late = false;
+	m.reportable = STR("");
 	m.nrecipients = 17; /* more than there are done bits */
 	message_meta_put(&b, &m);
 	assert_false(message_meta_get(buf_str(&b), &got));
@@ -349,7 +362,7 @@ static struct simdisk_image *small_journal(uint64_t ids[NSMALL])
 	open_journal();
 	for (int i = 0; i < NSMALL; i++) {
 		ids[i] = accept((char)('a' + i), 40 + 50 * (size_t)i);
-		journal_stage_result(t.j, ids[i], 0, i % 2 == 0, STR("no such user"));
+		journal_stage_result(t.j, ids[i], 0, i % 2 ? JOURNAL_DELIVERED : JOURNAL_FAILED, STR("no such user"));
 		if (i % 3 == 0)
 			journal_stage_defer(t.j, ids[i], 1000 + i, STR(""));
 		if (i % 4 == 1)
@@ -584,27 +597,63 @@ static void a_file_that_is_no_segment_is_set_aside(void **state)
 	assert_int_equal(journal_count(t.j), 3);
 }
 
-static void another_version_is_left_alone(void **state)
+/* Sets the version in a record's header. */
+static void set_version(char *header, char version, uint32_t seed)
 {
-	uint64_t ids[3];
+	uint32_t crc;
+
+	header[6] = version;
+	crc = crc32c(seed, header, 60);
+	for (size_t i = 0; i < 4; i++)
+		header[60 + i] = (char)(crc >> 8 * i);
+}
+
+static void set_head_version(const char *name, char version)
+{
 	char head[SEGMENT_HEAD];
-	struct err e;
+	int fd = open_file(name);
+
+	file_read_at(fd, head, sizeof head, 0);
+	for (size_t at = 0; at < sizeof head; at += SEGMENT_HEAD / 2)
+		set_version(head + at, version, 0);
+	file_write_at(fd, head, sizeof head, 0);
+	file_close(fd);
+}
+
+static void the_first_version_is_read(void **state)
+{
+	char header[RECORD_HEADER];
+	struct segment_head head;
+	uint64_t ids[3];
+	struct record r;
 	int fd;
 
 	(void)state;
 	three_segments(ids);
+	set_head_version(FIRST, 1);
 	fd = open_file(FIRST);
-	file_read_at(fd, head, sizeof head, 0);
-	for (size_t at = 0; at < sizeof head; at += SEGMENT_HEAD / 2) {
-		uint32_t crc;
-
-		head[at + 6] = 2;
-		crc = crc32c(0, head + at, 60);
-		for (size_t i = 0; i < 4; i++)
-			head[at + 60 + i] = (char)(crc >> 8 * i);
+	assert_int_equal(segment_read_head(fd, &head), SEGMENT_GOOD);
+	for (uint32_t at = SEGMENT_HEAD; file_read_at(fd, header, sizeof header, at) == (ssize_t)sizeof header;
+	     at += (uint32_t)record_size(r.meta_length, r.content_length)) {
+		if (!record_get_header((struct str){ header, sizeof header }, 1, at, head.seed, &r))
+			break;
+		set_version(header, 1, head.seed);
+		file_write_at(fd, header, sizeof header, at);
 	}
-	file_write_at(fd, head, sizeof head, 0);
 	file_close(fd);
+	open_journal();
+	assert_int_equal(journal_count(t.j), 3);
+	assert_int_equal(corrupt(), 0);
+}
+
+static void another_version_is_left_alone(void **state)
+{
+	uint64_t ids[3];
+	struct err e;
+
+	(void)state;
+	three_segments(ids);
+	set_head_version(FIRST, 3);
 	assert_false(try_open(false, &e));
 	assert_non_null(strstr(e.text, "another version"));
 	assert_int_equal(e.kind, ERR_PERMANENT);
@@ -718,7 +767,7 @@ static void on_a_full_disk_mail_is_refused_and_results_are_not(void **state)
 		for (size_t i = 0; i < n; i++) {
 			journal_stage_defer(t.j, ids[i], round + 1, STR(""));
 			if (round == 5)
-				journal_stage_result(t.j, ids[i], 0, true, STR("no"));
+				journal_stage_result(t.j, ids[i], 0, JOURNAL_FAILED, STR("no"));
 			if (i % 16 == 0)
 				commit();
 		}
@@ -752,7 +801,7 @@ static void a_failed_sync_acknowledges_nothing(void **state)
 	(void)state;
 	open_journal();
 	first = accept('a', 100);
-	journal_stage_result(t.j, first, 0, true, STR("no"));
+	journal_stage_result(t.j, first, 0, JOURNAL_FAILED, STR("no"));
 	assert_true(journal_commit(t.j, false, &e));
 	assert_true(stage('b', 100, 2, &refused, &e));
 	simdisk_fail(SIMDISK_SYNC, 1, 1, EIO);
@@ -782,7 +831,7 @@ static void what_was_written_before_a_failed_sync_is_written_again(void **state)
 	(void)state;
 	open_journal();
 	first = accept('a', 100);
-	journal_stage_result(t.j, first, 1, false, STR(""));
+	journal_stage_result(t.j, first, 1, JOURNAL_DELIVERED, STR(""));
 	assert_true(journal_commit(t.j, false, &e));
 	simdisk_fail(SIMDISK_SYNC, 1, 1, EIO);
 	assert_false(journal_commit(t.j, true, &e));
@@ -810,10 +859,11 @@ static void too_large_is_refused_for_good(void **state)
 	assert_false(journal_dirty(t.j));
 }
 
-static void count_note(void *ctx, uint32_t recipient, struct str text)
+static void count_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
 {
 	size_t *n = ctx;
 
+	assert_int_equal(result, JOURNAL_FAILED);
 	assert_true(recipient < 1000);
 	assert_true(text.n <= JOURNAL_NOTE_MAX);
 	++*n;
@@ -833,7 +883,7 @@ static void notes_never_outgrow_a_segment(void **state)
 	assert_true(stage('a', 100, 1000, &id, &e));
 	commit();
 	for (uint32_t i = 0; i < 1000; i++)
-		journal_stage_result(t.j, id, i, true, (struct str){ text, i < 5 ? 100000 : 300 });
+		journal_stage_result(t.j, id, i, JOURNAL_FAILED, (struct str){ text, i < 5 ? 100000 : 300 });
 	assert_true(journal_each_note(t.j, id, count_note, &notes, &e));
 	assert_int_equal(notes, 1000);
 	commit();
@@ -891,6 +941,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_copied_segment_is_set_aside, format, release),
 		cmocka_unit_test_setup_teardown(a_missing_segment_costs_only_what_was_in_it, format, release),
 		cmocka_unit_test_setup_teardown(a_file_that_is_no_segment_is_set_aside, format, release),
+		cmocka_unit_test_setup_teardown(the_first_version_is_read, format, release),
 		cmocka_unit_test_setup_teardown(another_version_is_left_alone, format, release),
 		cmocka_unit_test_setup_teardown(what_a_sender_writes_is_never_a_record, format, release),
 		cmocka_unit_test_setup_teardown(a_read_error_is_no_damage, format, release),

@@ -64,10 +64,15 @@ bool record_peek_header(struct str bytes, uint32_t seed, uint32_t *version, stru
 	return true;
 }
 
+bool record_version_known(uint32_t version)
+{
+	return version >= RECORD_VERSION_OLDEST && version <= RECORD_VERSION;
+}
+
 bool record_get_header(struct str bytes, uint64_t segment, uint32_t offset, uint32_t seed, struct record *r)
 {
 	uint32_t version;
 
-	return record_peek_header(bytes, seed, &version, r) && version == RECORD_VERSION && r->segment == segment &&
+	return record_peek_header(bytes, seed, &version, r) && record_version_known(version) && r->segment == segment &&
 	       r->offset == offset;
 }

@@ -19,7 +19,8 @@
 #define RECORD_HEADER 64u
 #define RECORD_ALIGN 16u
 #define RECORD_MAGIC 0x316c4a51u /* "QJl1" */
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u        /* written; 2 has results that are to be reported */
+#define RECORD_VERSION_OLDEST 1u /* still read */
 
 /* Numbers on disk; never reused. */
 enum record_type {
@@ -28,8 +29,9 @@ enum record_type {
 	RECORD_RESULT = 3, /* one recipient is done, perhaps with a note */
 	RECORD_DEFER = 4,  /* not due before */
 	RECORD_END = 5,
-	RECORD_VOID = 7,  /* covers bytes that recovery found to be no record; its content means nothing */
-	RECORD_MOVED = 6, /* a message again, with all that happened to it, from an older segment */
+	RECORD_VOID = 7,     /* covers bytes that recovery found to be no record; its content means nothing */
+	RECORD_MOVED = 6,    /* a message again, with all that happened to it, from an older segment */
+	RECORD_REPORTED = 8, /* the sender has been told */
 };
 
 struct record {
@@ -50,6 +52,9 @@ void record_put_header(char *to, const struct record *r, uint32_t seed);
 
 /* Decodes and verifies a header found at `offset` of `segment`. */
 bool record_get_header(struct str bytes, uint64_t segment, uint32_t offset, uint32_t seed, struct record *r);
+
+/* Is it one that this program reads? */
+bool record_version_known(uint32_t version);
 
 /* As record_get_header, wherever it stands and whichever version wrote it: *version says. */
 bool record_peek_header(struct str bytes, uint32_t seed, uint32_t *version, struct record *r);

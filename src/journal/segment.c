@@ -98,7 +98,7 @@ static bool get_head(struct str copy, uint32_t offset, struct segment_head *head
 
 	if (!record_peek_header(copy, 0, &version, &r) || r.type != RECORD_SEGMENT)
 		return false;
-	if (version != RECORD_VERSION) {
+	if (!record_version_known(version)) {
 		*foreign = true;
 		return false;
 	}

@@ -165,7 +165,7 @@ struct note_sender {
 	uint64_t id;
 };
 
-static void send_note(void *ctx, uint32_t recipient, struct str text)
+static void send_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
 {
 	struct note_sender *n = ctx;
 	struct buf out = BUF_INIT(SIZE_MAX);
@@ -173,6 +173,7 @@ static void send_note(void *ctx, uint32_t recipient, struct str text)
 	wire_put_u8(&out, PACKET_NOTE);
 	wire_put_u64(&out, n->id);
 	wire_put_u32(&out, recipient);
+	wire_put_u8(&out, result == JOURNAL_FAILED ? RESULT_FAILED : RESULT_REPORTABLE);
 	wire_put_str(&out, text);
 	manager_send(n->g, buf_str(&out), -1);
 	buf_free(&out);
@@ -211,6 +212,31 @@ static void send_status(struct manager *g)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+static enum journal_result result_of(uint8_t letter)
+{
+	return letter == RESULT_FAILED       ? JOURNAL_FAILED
+	       : letter == RESULT_REPORTABLE ? JOURNAL_REPORTABLE
+					     : JOURNAL_DELIVERED;
+}
+
+static bool take_reported(struct journal *j, uint64_t id, struct wire_reader *r)
+{
+	static uint32_t recipients[REPORTED_MAX];
+	uint32_t n = wire_get_u32(r);
+
+	if (n > REPORTED_MAX)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		recipients[i] = wire_get_u32(r);
+	if (!wire_end(r))
+		return false;
+	if (n)
+		journal_stage_reported(j, id, recipients, n);
+	else
+		journal_stage_told_late(j, id);
+	return true;
+}
+
 /* What only the scheduler may say. */
 static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r)
 {
@@ -227,8 +253,10 @@ static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r
 		text = wire_get_str(r, QUEUE_PACKET_MAX);
 		if (!wire_end(r))
 			return false;
-		journal_stage_result(j, id, recipient, letter == 'D', text);
+		journal_stage_result(j, id, recipient, result_of(letter), text);
 		return true;
+	case PACKET_REPORTED:
+		return take_reported(j, id, r);
 	case PACKET_DEFER:
 		due = wire_get_u64(r);
 		answers = wire_get_str(r, QUEUE_PACKET_MAX);

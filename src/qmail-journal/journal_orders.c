@@ -99,7 +99,7 @@ static enum order_status bounce_alone(struct server *sv, const struct order_pack
 
 	queue_put_returned(&text, o->one);
 	while ((i = open_recipient(sv, env, i, NULL)) != JOURNAL_SENDER)
-		journal_stage_result(sv->journal, o->id, i, true, buf_str(&text));
+		journal_stage_result(sv->journal, o->id, i, JOURNAL_FAILED, buf_str(&text));
 	journal_stage_defer(sv->journal, o->id, ALREADY_DUE, STR(""));
 	buf_free(&text);
 	return ORDER_OK;

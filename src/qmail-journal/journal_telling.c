@@ -15,12 +15,14 @@
 #define WAITING_PER_PACKET 4000
 #define MESSAGES_A_TURN 256
 #define NUMBERS_A_TURN 40000
+#define RECIPIENT_ATTRIBUTES_MAX 2000
 #define BYTES_A_TURN (256u << 10)
 
 static uint8_t flags_of(const struct journal_envelope *env)
 {
 	struct wire_reader r = wire_reader(env->attributes);
-	uint8_t flags = env->failed ? MESSAGE_FAILED : 0;
+	uint8_t flags = (uint8_t)((env->failed ? MESSAGE_FAILED : 0) | (env->reportable ? MESSAGE_REPORTABLE : 0) |
+				  (env->told_late ? MESSAGE_TOLD_LATE : 0));
 
 	while (r.rest.n && !r.bad) {
 		uint8_t which = wire_get_u8(&r);
@@ -30,6 +32,8 @@ static uint8_t flags_of(const struct journal_envelope *env)
 			flags |= MESSAGE_8BIT;
 		if (which == ATTR_SMTPUTF8)
 			flags |= MESSAGE_SMTPUTF8;
+		if (which == ATTR_SUBMISSION)
+			flags |= MESSAGE_SUBMITTED;
 	}
 	return flags;
 }
@@ -53,10 +57,13 @@ void tell_message(struct manager *g, const struct journal_envelope *env)
 		buf_clear(&out);
 		buf_clear(&list);
 		for (m.count = 0; m.first + m.count < m.total && list.n < QUEUE_PACKET_MAX / 2; m.count++) {
-			struct str address = wire_get_str(&r, SIZE_MAX);
+			struct str address = wire_get_str(&r, SIZE_MAX), attributes = wire_get_str(&r, SIZE_MAX);
 
-			wire_get_str(&r, SIZE_MAX);
-			queue_put_recipient(&list, journal_done(g->sv->journal, m.id, m.first + m.count), address);
+			/* More than any attribute that is known needs. */
+			if (attributes.n > RECIPIENT_ATTRIBUTES_MAX)
+				attributes = STR("");
+			queue_put_recipient(&list, journal_done(g->sv->journal, m.id, m.first + m.count), address,
+					    attributes);
 		}
 		m.flags = flags | (m.first + m.count < m.total ? MESSAGE_MORE : 0);
 		queue_put_message(&out, &m);
@@ -91,13 +98,19 @@ static void tell_answer(void *ctx, uint32_t recipient, struct str text)
 	buf_free(&out);
 }
 
+static void tell_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
+{
+	if (result == JOURNAL_FAILED)
+		tell_answer(ctx, recipient, text);
+}
+
 void tell_answers(struct manager *g, const struct journal_envelope *env)
 {
 	struct answer_teller a = { g, env->id, 'D' };
 	struct err e;
 
 	if (env->failed)
-		journal_each_note(g->sv->journal, env->id, tell_answer, &a, &e);
+		journal_each_note(g->sv->journal, env->id, tell_note, &a, &e);
 	a.letter = 'Z';
 	journal_each_answer(g->sv->journal, env->id, tell_answer, &a);
 }

@@ -126,7 +126,7 @@ uint32_t deliveries_running_in(const struct sender *s, int channel);
 void bounce_start(struct sender *s, struct msg *m);
 bool bounce_begun(struct sender *s, uint64_t id);
 void bounce_content(struct sender *s, uint64_t id, int fd);
-void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text);
+void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, uint8_t letter, struct str text);
 void bounce_notes_end(struct sender *s, uint64_t id);
 /*
  * A new message came from this process. If that is the child that submits a

@@ -90,12 +90,12 @@ bool bounce_begun(struct sender *s, uint64_t id)
 	return find(s, id) != NULL;
 }
 
-void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, struct str text)
+void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, uint8_t letter, struct str text)
 {
 	struct bounce *b = find(s, id);
 
 	/* The recipient's address may not be loaded yet; it is put in when all is here. */
-	if (b == NULL)
+	if (b == NULL || letter != RESULT_FAILED)
 		return;
 	wire_put_u32(&b->notes, recipient);
 	wire_put_str(&b->notes, text);

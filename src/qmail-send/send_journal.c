@@ -336,13 +336,15 @@ static bool got_packet(struct journal_link *l, struct str packet, int fd)
 	case PACKET_NOTE: {
 		uint32_t recipient;
 		struct str text;
+		uint8_t letter;
 
 		id = wire_get_u64(&r);
 		recipient = wire_get_u32(&r);
+		letter = wire_get_u8(&r);
 		text = wire_get_str(&r, QUEUE_PACKET_MAX);
 		if (!wire_end(&r))
 			return false;
-		bounce_note(l->s, id, recipient, text);
+		bounce_note(l->s, id, recipient, letter, text);
 		return true;
 	}
 	case PACKET_NOTES_END:

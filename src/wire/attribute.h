@@ -19,7 +19,8 @@ enum message_attribute {
 	ATTR_DSN_RET = 9,   /* FULL or HDRS */
 	ATTR_DSN_ENVID = 10,
 	ATTR_REQUIRETLS = 11,
-	ATTR_TRACE = 12, /* trace id */
+	ATTR_TRACE = 12,      /* trace id */
+	ATTR_SUBMISSION = 13, /* value empty: handed in by a user of ours, not passed on for somebody */
 };
 
 enum recipient_attribute {

@@ -52,10 +52,14 @@ void queue_put_message(struct buf *b, const struct message_packet *m)
 	wire_put_u32(b, m->count);
 }
 
-void queue_put_recipient(struct buf *b, bool done, struct str address)
+enum { RECIPIENT_DONE = 1, RECIPIENT_HAS_ATTRIBUTES = 2 };
+
+void queue_put_recipient(struct buf *b, bool done, struct str address, struct str attributes)
 {
-	wire_put_u8(b, done);
+	wire_put_u8(b, (uint8_t)((done ? RECIPIENT_DONE : 0) | (attributes.n ? RECIPIENT_HAS_ATTRIBUTES : 0)));
 	wire_put_str(b, address);
+	if (attributes.n)
+		wire_put_str(b, attributes);
 }
 
 bool queue_get_message(struct wire_reader *r, struct message_packet *m)
@@ -75,11 +79,21 @@ bool queue_get_message(struct wire_reader *r, struct message_packet *m)
 	return !r->bad && m->first <= m->total && m->count <= m->total - m->first;
 }
 
+bool queue_get_recipient_all(struct wire_reader *r, bool *done, struct str *address, struct str *attributes)
+{
+	uint8_t flags = wire_get_u8(r);
+
+	*done = flags & RECIPIENT_DONE;
+	*address = wire_get_str(r, QUEUE_ADDRESS_MAX);
+	*attributes = flags & RECIPIENT_HAS_ATTRIBUTES ? wire_get_str(r, QUEUE_PACKET_MAX) : STR("");
+	return !r->bad;
+}
+
 bool queue_get_recipient(struct wire_reader *r, bool *done, struct str *address)
 {
-	*done = wire_get_u8(r) != 0;
-	*address = wire_get_str(r, QUEUE_ADDRESS_MAX);
-	return !r->bad;
+	struct str ignored;
+
+	return queue_get_recipient_all(r, done, address, &ignored);
 }
 
 struct str queue_attribute(struct str attributes, uint8_t which)

@@ -65,17 +65,20 @@ int frame_take(struct str *rest, uint8_t *type, struct str *payload);
  *   READY      journal     that was all there was when you came
  *   MESSAGE    journal     u64 id, u64 birth, u64 due, u64 size, u32 uid, u32 pid, u32 total recipients,
  *                          u8 flags, str sender, str attributes (u8 which, str value, repeated; only with
- *                          the first recipients), u32 first, u32 n, n × (u8 done, str address);
+ *                          the first recipients), u32 first, u32 n, n × (u8 1: done, 2: attributes follow;
+ *                          str address; str attributes);
  *                          with MESSAGE_MORE set further packets bring the next recipients
  *   OPEN       scheduler   u64 id, u8 want (OPEN_ENVELOPE, OPEN_CONTENT, OPEN_ANSWERS)
  *   CONTENT    journal     u64 id, u8 status (0: the content is attached as a descriptor; 1: try later;
  *                          2: there is no such message any more)
- *   RESULT     scheduler   u64 id, u32 recipient, u8 letter (K or D), str text (kept for D)
+ *   RESULT     scheduler   u64 id, u32 recipient, u8 letter (enum result_letter), str text
+ *   REPORTED   scheduler   u64 id, u32 n, n × u32 recipient: the sender has been told about them; with n = 0:
+ *                          that the message is late
  *   DEFER      scheduler   u64 id, u64 due (QUEUE_HELD: never), str answers (u32 recipient, str text,
  *                          repeated): nothing of it is due before, and why
  *   END        scheduler   u64 id: all recipients are done; forget it
- *   NOTES      scheduler   u64 id: send me the failures
- *   NOTE       journal     u64 id, u32 recipient, str text
+ *   NOTES      scheduler   u64 id: send me what the sender is to be told
+ *   NOTE       journal     u64 id, u32 recipient, u8 letter (RESULT_FAILED, RESULT_REPORTABLE), str text
  *   NOTES_END  journal     u64 id
  *   STAT       tool        -
  *   STATUS     journal     u64 live, u64 bytes live, u64 segments, u64 accepted, u64 corrupt, u8 refusing
@@ -109,8 +112,18 @@ enum queue_packet {
 	PACKET_ANSWER,
 	PACKET_ORDER,
 	PACKET_ORDERED,
-	PACKET_EDIT
+	PACKET_EDIT,
+	PACKET_REPORTED
 };
+
+/* Of one recipient. */
+enum result_letter {
+	RESULT_DELIVERED = 'K',
+	RESULT_FAILED = 'D',     /* the text is kept until the sender is told */
+	RESULT_REPORTABLE = 'R', /* delivered, and the same */
+};
+
+#define REPORTED_MAX 20000 /* recipients in one packet */
 
 #define OPEN_ENVELOPE 1u
 #define OPEN_CONTENT 2u
@@ -160,7 +173,10 @@ struct order_packet {
 #define MESSAGE_MORE 1u /* another packet of this message follows */
 #define MESSAGE_8BIT 2u
 #define MESSAGE_SMTPUTF8 4u
-#define MESSAGE_FAILED 8u /* at least one recipient has failed for good */
+#define MESSAGE_FAILED 8u      /* the sender has to be told of a failure */
+#define MESSAGE_REPORTABLE 16u /* of a delivery */
+#define MESSAGE_TOLD_LATE 32u  /* the sender knows that it is late */
+#define MESSAGE_SUBMITTED 64u  /* by a user of ours */
 
 /* One MESSAGE packet without its recipients, which follow in the reader. */
 struct message_packet {
@@ -176,11 +192,12 @@ struct message_packet {
 
 /* Everything up to the recipients; the caller adds `count` times queue_put_recipient. */
 void queue_put_message(struct buf *b, const struct message_packet *m);
-void queue_put_recipient(struct buf *b, bool done, struct str address);
+void queue_put_recipient(struct buf *b, bool done, struct str address, struct str attributes);
 
 /* r stands behind the type byte; afterwards on the first recipient. False: malformed. */
 bool queue_get_message(struct wire_reader *r, struct message_packet *m);
 bool queue_get_recipient(struct wire_reader *r, bool *done, struct str *address);
+bool queue_get_recipient_all(struct wire_reader *r, bool *done, struct str *address, struct str *attributes);
 
 /* The value of an attribute in an encoded list, or the empty view. */
 struct str queue_attribute(struct str attributes, uint8_t which);
