@@ -1,5 +1,6 @@
 """qmail-smtpd: under tcpserver, on its own sockets, on pipes."""
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -27,6 +28,11 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return f.read().split()
 
 
 # ---- one session on descriptors 0 and 1 --------------------------------------------
@@ -363,6 +369,49 @@ def test_settings_are_read_again(smtpd):
     smtpd.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "keeping the settings of before: unable to read control/rcpthosts" in smtpd.log(), what="log")
     assert b"\r\n553 " in replies()
+
+
+def server_pids(smtpd):
+    """The processes that served the sessions that have ended, in that order."""
+    return re.findall(r"pid (\d+) end \(", smtpd.log())
+
+
+def one_session(smtpd, source="127.0.0.1", data=b"QUIT\r\n"):
+    before = len(server_pids(smtpd))
+    with socket.create_connection(("127.0.0.1", smtpd.ports[0]), 30, source_address=(source, 0)) as c:
+        c.sendall(data)
+        while c.recv(4096):
+            pass
+    return wait_until(lambda: server_pids(smtpd)[before:], what="the session's end in the log")[0]
+
+
+def test_a_process_serves_one_client_only(smtpd):
+    smtpd.listen("127.0.0.1:0")
+    first = one_session(smtpd)
+    # The same client gets the same process within a moment, if only not every time on a slow machine.
+    again = [one_session(smtpd, data=MESSAGE + b"x\r\n.\r\nQUIT\r\n") for _ in range(5)]
+    assert len(set([first, *again])) < 6
+    # Another client never does.
+    assert one_session(smtpd, "127.0.0.2") not in [first, *again]
+    assert len(smtpd.recorded()) == 5
+    # What did not end well is not gone on with.
+    broken = one_session(smtpd, data=b"NOOP\nNOOP\r\n")
+    assert broken not in [one_session(smtpd), one_session(smtpd)]
+    # All end by themselves.
+    wait_until(lambda: children_of(smtpd.process.pid) == [], what="the end of idle processes")
+
+
+def test_idle_processes_have_no_old_settings(smtpd):
+    smtpd.listen("127.0.0.1:0")
+    first = one_session(smtpd)
+    smtpd.control(rcpthosts="new.test")
+    smtpd.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "settings read again" in smtpd.log(), what="new settings")
+    assert one_session(smtpd) != first
+    smtpd.control(rcpthosts="ok.test")
+    smtpd.process.send_signal(signal.SIGTERM)
+    assert smtpd.process.wait(10) == 0
+    smtpd.process = None
 
 
 def test_term_lets_sessions_finish(smtpd):

@@ -76,6 +76,8 @@ void journal_close(struct journal *j)
 
 	if (j->dir != -1 && !j->o.read_only && !durable)
 		durable = journal_commit(j, true, &ignored);
+	if (j->current)
+		journal_end_zeros(j);
 	if (j->current && !j->o.read_only && durable)
 		file_truncate(j->current->fd, j->used);
 	segment_list_free(&j->segments);

@@ -28,6 +28,14 @@ struct journal_options {
 	bool read_only;        /* look, and change nothing on disk */
 	/* Told of everything unusual, one line each (no LF); may be NULL. */
 	void (*warn)(void *ctx, const char *text);
+	/*
+	 * For somebody who writes zeros ahead of the records, which makes syncs cheaper; both may be NULL.
+	 * on_segment: a segment of `size` bytes has been begun; fd (the callee's from now on) leads to it. fd -1: no
+	 * more zeros from the return on, the segment is at its end. on_write: bytes before `end` are about to be
+	 * written and belong to the journal from now on; the segment's head belongs to it from the start.
+	 */
+	void (*on_segment)(void *ctx, int fd, uint64_t size);
+	void (*on_write)(void *ctx, uint64_t end);
 	void *ctx;
 };
 

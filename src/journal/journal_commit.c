@@ -6,6 +6,7 @@
  * Everything that is not certain to be in it is written again to the next.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/crc32c.h"
@@ -31,11 +32,32 @@ static void finish_header(struct journal *j, const struct staged *s, uint32_t of
 	record_put_header(at, &r, j->current->seed);
 }
 
+void journal_end_zeros(const struct journal *j)
+{
+	if (j->o.on_segment)
+		j->o.on_segment(j->o.ctx, -1, 0);
+}
+
+/* Opened anew, because each open file hears of a failed sync for itself. */
+static void begin_zeros(const struct journal *j)
+{
+	char name[32];
+	int fd;
+
+	if (j->o.on_segment == NULL)
+		return;
+	segment_name(name, j->current->number);
+	fd = file_open(j->dir, name, O_RDWR, 0);
+	if (fd != -1)
+		j->o.on_segment(j->o.ctx, fd, j->current->size);
+}
+
 /* Nothing more is written to the current segment. */
 static void close_current(struct journal *j)
 {
 	if (j->current == NULL)
 		return;
+	journal_end_zeros(j);
 	j->current->used = j->used;
 	j->current->durable = j->synced;
 	j->current = NULL;
@@ -96,6 +118,7 @@ static bool roll(struct journal *j, struct err *e)
 	j->current->seed = head.seed;
 	j->current->size = head.size;
 	j->used = j->synced = SEGMENT_HEAD;
+	begin_zeros(j);
 	if (!journal_has_room(j))
 		journal_warn(j, "the disk is nearly full; new mail is refused until there is room");
 	return true;
@@ -122,6 +145,8 @@ static bool write_run(struct journal *j, size_t first, size_t *next, struct err 
 	*next = i;
 	if (bytes == 0)
 		return true;
+	if (j->o.on_write)
+		j->o.on_write(j->o.ctx, (uint64_t)j->used + bytes);
 	if (file_write_at(j->current->fd, j->stage.p + start, bytes, j->used) == -1) {
 		err_sys(e, errno, "unable to write to the journal");
 		close_current(j);

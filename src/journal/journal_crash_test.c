@@ -87,6 +87,8 @@ struct world {
 	size_t n;
 	bool errors; /* the disk may fail while the power stays */
 	struct buf warnings;
+	int zeros; /* the segment, open for writing zeros; -1 */
+	uint64_t segment_size, zeroed;
 };
 
 static void text_of(uint64_t tag, uint32_t what, char out[64])
@@ -433,9 +435,41 @@ static void remember_warning(void *ctx, const char *text)
 	buf_addc(&w->warnings, '\n');
 }
 
+/* ---- zeros ahead of the records, as qmail-journal's thread writes them ---- */
+
+#define AHEAD 5000
+
+static void on_segment(void *ctx, int fd, uint64_t size)
+{
+	struct world *w = ctx;
+
+	if (w->zeros != -1)
+		file_close(w->zeros);
+	w->zeros = fd;
+	w->segment_size = size;
+	w->zeroed = 0;
+}
+
+static void on_write(void *ctx, uint64_t end)
+{
+	static const char zeros[AHEAD];
+	struct world *w = ctx;
+	uint64_t n = w->segment_size - end < AHEAD ? w->segment_size - end : AHEAD;
+
+	assert_true(w->zeros == -1 || end <= w->segment_size);
+	if (w->zeros == -1 || end <= w->zeroed)
+		return;
+	file_write_at(w->zeros, zeros, (size_t)n, end);
+	w->zeroed = end + n;
+}
+
 static bool world_open(struct world *w, struct err *e)
 {
-	struct journal_options o = { .segment_size = JOURNAL_SEGMENT_MIN, .warn = remember_warning, .ctx = w };
+	struct journal_options o = { .segment_size = JOURNAL_SEGMENT_MIN,
+				     .warn = remember_warning,
+				     .on_segment = on_segment,
+				     .on_write = on_write,
+				     .ctx = w };
 
 	w->root = file_open_dir(AT_FDCWD, "/");
 	if (w->root == -1)
@@ -451,6 +485,7 @@ static void world_close(struct world *w)
 {
 	if (w->j)
 		journal_close(w->j);
+	assert_int_equal(w->zeros, -1);
 	if (w->root != -1)
 		file_close(w->root);
 	w->j = NULL;
@@ -743,7 +778,7 @@ static void world_free(struct world *w)
 
 static struct world world_new(uint64_t seed)
 {
-	return (struct world){ .chance = { seed }, .root = -1, .warnings = BUF_INIT(1 << 20) };
+	return (struct world){ .chance = { seed }, .root = -1, .zeros = -1, .warnings = BUF_INIT(1 << 20) };
 }
 
 /* ---- after the power is back ----------------------------------------------------------------------- */

@@ -121,6 +121,9 @@ struct journal {
 	} moving;
 };
 
+/* No zeros are written ahead in the current segment any more: it is to be cut. */
+void journal_end_zeros(const struct journal *j);
+
 void journal_warn(const struct journal *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Takes e out of its segment's and the journal's counts and out of the index. */

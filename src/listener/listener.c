@@ -1,8 +1,6 @@
 #include "listener/listener.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,15 +12,18 @@
 #include "base/mem.h"
 #include "sys/clock.h"
 
-#define BACKLOG 1024
 /* Connections taken from one socket before the others and the signals get their turn. */
 #define ACCEPT_BATCH 16
 /* How long to wait when the system has no descriptor or process for another connection. */
 #define PAUSE_MS 100
 
+/* How often idle children are looked at. */
+#define SWEEP_MS 250
+
 struct listener_child {
 	pid_t pid;
-	uint64_t client;
+	struct inetaddr peer;
+	unsigned settings;
 };
 
 static volatile sig_atomic_t got_child, got_stop, got_reload;
@@ -64,99 +65,51 @@ static void child_signals(const sigset_t *outside)
 	sigprocmask(SIG_SETMASK, outside, NULL);
 }
 
-/* ---- sockets ---- */
-
-static void add_bound(int fd, struct buf *bound)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof ss;
-	struct inetaddr a;
-	char text[INETADDR_TEXT];
-
-	if (getsockname(fd, (void *)&ss, &len) == -1 || !inetaddr_from((const void *)&ss, &a))
-		return;
-	inetaddr_text(&a, text);
-	buf_addf(bound, a.v6 ? "[%s]:%u\n" : "%s:%u\n", text, (unsigned)a.port);
-}
-
-/* Accepted connections inherit TCP_NODELAY, which saves a system call for each. */
-static int open_listening(const struct inetaddr *a)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = inetaddr_to(a, &ss);
-	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, saved;
-
-	if (fd == -1)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (a->v6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, (const void *)&ss, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
-}
-
-static bool bind_one(struct listener *l, const struct inetaddr *a, struct str where, struct buf *bound, struct err *e)
-{
-	int fd;
-
-	if (l->nfds == LISTENER_SOCKETS_MAX)
-		return err_perm(e, "more than %d addresses to listen on", LISTENER_SOCKETS_MAX);
-	fd = open_listening(a);
-	if (fd == -1) {
-		err_sys(e, errno, "unable to listen on %.*s", STR_ARG(where));
-		/* Another process may go away: worth another try, unlike an address that is wrong. */
-		if (e->sys == EADDRINUSE)
-			e->kind = ERR_TEMPORARY;
-		return false;
-	}
-	l->fds[l->nfds++] = fd;
-	add_bound(fd, bound);
-	return true;
-}
-
-bool listener_bind(struct listener *l, struct str where, struct buf *bound, struct err *e)
-{
-	struct inetaddr a;
-	bool any;
-
-	if (!inetaddr_parse(where, &a, &any, e))
-		return false;
-	if (!bind_one(l, &a, where, bound, e))
-		return false;
-	a.v6 = true;
-	if (!any || bind_one(l, &a, where, bound, e))
-		return true;
-	/* A machine without IPv6 listens on what it has. */
-	return e->sys == EAFNOSUPPORT || e->sys == EADDRNOTAVAIL;
-}
-
 void listener_close(struct listener *l)
 {
 	for (size_t i = 0; i < l->nfds; i++)
 		close(l->fds[i]);
+	idle_close(&l->idle);
 	free(l->children);
 	*l = LISTENER_INIT;
 }
 
 /* ---- children ---- */
 
+static bool forget(struct listener *l, pid_t pid, struct listener_child *was)
+{
+	for (size_t i = 0; i < l->nchildren; i++)
+		if (l->children[i].pid == pid) {
+			*was = l->children[i];
+			l->children[i] = l->children[--l->nchildren];
+			return true;
+		}
+	return false;
+}
+
 static void reap(struct listener *l)
 {
+	struct listener_child was;
 	pid_t pid;
 
 	got_child = 0;
-	while (l->nchildren && (pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		for (size_t i = 0; i < l->nchildren; i++)
-			if (l->children[i].pid == pid) {
-				l->children[i] = l->children[--l->nchildren];
-				break;
-			}
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (!forget(l, pid, &was))
+			idle_ended(&l->idle, pid);
+}
+
+/* Children that have ended a session well wait; those with old settings are let go. */
+static void hear_idle(struct listener *l)
+{
+	struct listener_child was;
+	int channel;
+
+	for (pid_t pid; (pid = idle_hear(&l->idle, &channel)) != 0;) {
+		if (forget(l, pid, &was) && was.settings == l->settings)
+			idle_add(&l->idle, pid, &was.peer, channel);
+		else
+			close(channel);
+	}
 }
 
 static size_t count_client(const struct listener *l, uint64_t client)
@@ -164,7 +117,7 @@ static size_t count_client(const struct listener *l, uint64_t client)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->nchildren; i++)
-		n += l->children[i].client == client;
+		n += inetaddr_client(&l->children[i].peer) == client;
 	return n;
 }
 
@@ -173,8 +126,10 @@ static const char *refusal(struct listener *l, const struct inetaddr *peer)
 {
 	const struct listener_config *c = &l->config;
 
-	if (l->nchildren >= c->max_children)
+	if (l->nchildren >= c->max_children) {
+		hear_idle(l);
 		reap(l);
+	}
 	if (l->nchildren >= c->max_children)
 		return c->busy;
 	if (c->max_per_client == 0 || inetaddr_loopback(peer))
@@ -207,17 +162,27 @@ static void turn_away(struct listener *l, int fd, const struct inetaddr *peer, c
 
 static _Noreturn void run_child(struct listener *l, int fd, const struct inetaddr *peer, const sigset_t *outside)
 {
+	struct inetaddr client = *peer;
+	int code;
+
 	for (size_t i = 0; i < l->nfds; i++)
 		close(l->fds[i]);
+	idle_become_child(&l->idle);
 	child_signals(outside);
-	_exit(l->config.serve(l->config.ctx, fd, peer));
+	do {
+		code = l->config.serve(l->config.ctx, fd, &client);
+		close(fd);
+	} while (code == 0 && idle_wait(&l->idle, &fd, &client));
+	_exit(code);
 }
 
-/* False: the system has no process to spare. */
+/* A child for this connection: one that waits for it, or a new one. False: the system has no process to spare. */
 static bool start_child(struct listener *l, int fd, const struct inetaddr *peer, const sigset_t *outside)
 {
-	pid_t pid = fork();
+	pid_t pid = idle_give(&l->idle, fd, peer);
 
+	if (pid == 0)
+		pid = fork();
 	if (pid == 0)
 		run_child(l, fd, peer, outside);
 	if (pid == -1) {
@@ -225,7 +190,7 @@ static bool start_child(struct listener *l, int fd, const struct inetaddr *peer,
 		turn_away(l, fd, peer, l->config.busy);
 		return false;
 	}
-	l->children[l->nchildren++] = (struct listener_child){ pid, inetaddr_client(peer) };
+	l->children[l->nchildren++] = (struct listener_child){ pid, *peer, l->settings };
 	return true;
 }
 
@@ -247,6 +212,11 @@ static bool accept_one(struct listener *l, int listenfd, const sigset_t *outside
 
 	if (fd == -1) {
 		*pause = shortage(errno);
+		if (*pause && l->idle.n) {
+			/* They may have what is missing. */
+			idle_expire(&l->idle, INT64_MAX);
+			return false;
+		}
 		if (*pause)
 			complain(l, "unable to accept connections: too few descriptors or too little memory; pausing");
 		return errno == EINTR || errno == ECONNABORTED;
@@ -278,16 +248,26 @@ static void accept_some(struct listener *l, const struct pollfd *ready, const si
 	}
 }
 
-static void wait_for_events(struct listener *l, struct pollfd *fds, const sigset_t *outside, int timeout_ms)
+/* Waits for connections (ready tells for which sockets), idle children, signals and the time. */
+static void wait_for_events(struct listener *l, struct pollfd *ready, const sigset_t *outside, int timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	/* While pausing, no connections. */
+	size_t n = timeout_ms >= 0 ? 0 : l->nfds;
+	struct timespec ts;
 
+	if (timeout_ms < 0 && l->idle.n)
+		timeout_ms = SWEEP_MS;
+	ts = (struct timespec){ timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	for (size_t i = 0; i < l->nfds; i++)
-		fds[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
-	/* While pausing, only signals and the time count. */
-	if (ppoll(fds, timeout_ms >= 0 ? 0 : l->nfds, timeout_ms >= 0 ? &ts : NULL, outside) <= 0)
-		for (size_t i = 0; i < l->nfds; i++)
-			fds[i].revents = 0;
+		ready[i] = (struct pollfd){ .fd = i < n ? l->fds[i] : -1, .events = POLLIN };
+	ready[l->nfds] = (struct pollfd){ .fd = l->idle.parent, .events = POLLIN };
+	if (ppoll(ready, l->nfds + 1, timeout_ms >= 0 ? &ts : NULL, outside) <= 0)
+		for (size_t i = 0; i <= l->nfds; i++)
+			ready[i].revents = 0;
+	if (ready[l->nfds].revents)
+		hear_idle(l);
+	if (l->idle.n)
+		idle_expire(&l->idle, clock_monotonic_ms() - l->config.keep_ms);
 }
 
 static void set_timeouts(const struct listener *l)
@@ -304,11 +284,13 @@ static void set_timeouts(const struct listener *l)
 static void stop(struct listener *l, const sigset_t *outside)
 {
 	int64_t deadline = clock_monotonic_ms() + 1000 * (int64_t)l->config.grace;
+	struct pollfd none[1];
 	bool told = false;
 
 	for (size_t i = 0; i < l->nfds; i++)
 		close(l->fds[i]);
 	l->nfds = 0;
+	idle_close(&l->idle);
 	reap(l);
 	while (l->nchildren) {
 		int64_t left = deadline - clock_monotonic_ms();
@@ -320,14 +302,22 @@ static void stop(struct listener *l, const sigset_t *outside)
 			told = true;
 			continue;
 		}
-		wait_for_events(l, NULL, outside, left > 1000 ? 1000 : (int)left);
+		wait_for_events(l, none, outside, left > 1000 ? 1000 : (int)left);
 		reap(l);
 	}
 }
 
+static void reload(struct listener *l)
+{
+	got_reload = 0;
+	if (l->config.reload)
+		l->config.reload(l->config.ctx);
+	set_timeouts(l);
+}
+
 bool listener_run(struct listener *l, const struct listener_config *config, struct err *e)
 {
-	struct pollfd fds[LISTENER_SOCKETS_MAX];
+	struct pollfd fds[LISTENER_SOCKETS_MAX + 1];
 	sigset_t outside;
 
 	if (l->nfds == 0)
@@ -336,6 +326,8 @@ bool listener_run(struct listener *l, const struct listener_config *config, stru
 	if (l->config.max_children == 0)
 		l->config.max_children = 1;
 	l->children = mem_array(l->children, l->config.max_children, sizeof *l->children);
+	if (l->config.keep_ms)
+		idle_open(&l->idle);
 	set_timeouts(l);
 	take_signals(&outside);
 	for (bool pause = false; !got_stop;) {
@@ -343,14 +335,16 @@ bool listener_run(struct listener *l, const struct listener_config *config, stru
 		pause = false;
 		if (got_child)
 			reap(l);
-		if (got_reload) {
-			got_reload = 0;
-			if (l->config.reload)
-				l->config.reload(l->config.ctx);
-			set_timeouts(l);
-		}
+		if (got_reload)
+			reload(l);
 		accept_some(l, fds, &outside, &pause);
 	}
 	stop(l, &outside);
 	return true;
+}
+
+void listener_new_settings(struct listener *l)
+{
+	l->settings++;
+	idle_expire(&l->idle, INT64_MAX);
 }

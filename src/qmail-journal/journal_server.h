@@ -8,6 +8,7 @@
  *   journal_telling.c   telling them about messages
  *   journal_orders.c    what operators want of messages
  *   journal_bodies.c    syncing large bodies, in a thread of its own
+ *   journal_fill.c      writing zeros ahead, in another thread
  *   journal_check.c     qmail-journal --check
  */
 #ifndef QMAIL_JOURNAL_JOURNAL_SERVER_H
@@ -117,6 +118,11 @@ bool server_commit(struct server *sv, bool sync, struct err *e);
 bool bodies_start(struct server *sv, struct err *e);
 /* Syncs fd (of the client's body) in the thread, then calls client_body_synced from the loop. */
 void bodies_sync(struct server *sv, struct client *c, int fd);
+
+/* ---- journal_fill.c ---- */
+bool fill_start(struct err *e);
+/* Makes the journal tell the thread where to write. */
+void fill_options(struct journal_options *o);
 
 /* ---- journal_check.c ---- */
 int journal_check(const char *dir);

@@ -189,11 +189,12 @@ static bool start(struct server *sv, struct err *e)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
+	fill_options(&o);
 	return accounts_load_names(&sv->accounts, e) &&
 	       service_start("journal", UNIXSOCK_STREAM, 0666, &sv->client_listener, e) &&
 	       service_listen_also(QUEUE_SOCKET_FD, "queue", UNIXSOCK_PACKET, 0600, &sv->manager_listener, e) &&
 	       open_queue(sv, &queue, e) && lock_queue(queue, e) && sandbox_enter(&rights, e) &&
-	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e);
+	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e) && fill_start(e);
 }
 
 static void run(struct server *sv)

@@ -42,15 +42,18 @@ static void log_own(void *ctx, const char *line)
 
 static int serve(void *ctx, int fd, const struct inetaddr *peer)
 {
+	/* Another connection in this process is one of the same client: its name is known. */
+	static struct smtpd_client client;
 	struct daemon *d = ctx;
-	struct smtpd_client client;
 	struct smtpd_connection c = {
 		.in = fd, .out = fd, .timed = true, .policy = &d->policy, .client = &client.client, .log = log_line
 	};
 
-	smtpd_client_from_peer(&client, peer, buf_str(&d->policy.me));
-	if (d->export)
-		smtpd_client_export(&client);
+	if (client.client.ip.n == 0) {
+		smtpd_client_from_peer(&client, peer, buf_str(&d->policy.me));
+		if (d->export)
+			smtpd_client_export(&client);
+	}
 	return smtpd_serve(&c);
 }
 
@@ -83,6 +86,7 @@ static void reload(void *ctx)
 	smtp_policy_free(&d->policy);
 	d->policy = fresh;
 	d->listener.config.io_timeout = (unsigned)fresh.timeout;
+	listener_new_settings(&d->listener);
 	log_own(d, "settings read again");
 }
 
@@ -158,6 +162,7 @@ bool smtpd_daemon(const struct str *addresses, size_t n, struct err *e)
 
 	d.config = (struct listener_config){
 		.grace = 20,
+		.keep_ms = 1000,
 		.busy = "421 too many connections, try again later (#4.3.2)\r\n",
 		.busy_client = "421 too many connections from your address (#4.7.0)\r\n",
 		.serve = serve,

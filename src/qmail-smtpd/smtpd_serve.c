@@ -23,14 +23,14 @@ struct stopwatch {
 struct serving {
 	const struct smtpd_connection *c;
 	struct smtp_session session;
-	struct smtp_service service;
+	struct smtp_service *service;
 	struct buf replies;
 	struct stopwatch step;    /* the current command line, or the current data */
 	struct stopwatch message; /* everything since the last accepted message */
 	bool step_in_data;
 	uint64_t messages; /* accepted when `message` was started */
 	bool gone;         /* the connection is of no more use */
-	char input[INPUT_SIZE];
+	char *input;       /* INPUT_SIZE */
 };
 
 static void restart(struct stopwatch *w)
@@ -88,7 +88,7 @@ static ssize_t read_some(struct serving *v)
 	ssize_t r;
 
 	do
-		r = wait_until_ready(v->c, v->c->in, POLLIN) ? read(v->c->in, v->input, sizeof v->input) : -1;
+		r = wait_until_ready(v->c, v->c->in, POLLIN) ? read(v->c->in, v->input, INPUT_SIZE) : -1;
 	while (r == -1 && errno == EINTR);
 	return r;
 }
@@ -137,21 +137,22 @@ static void run(struct serving *v)
 
 int smtpd_serve(const struct smtpd_connection *c)
 {
-	/* Static, because it is large and a process serves one session: untouched pages cost nothing. */
-	static struct serving v;
+	/* Static, because it is large and a process serves one session at a time: untouched pages cost nothing. */
+	static char input[INPUT_SIZE];
+	/* Stays over sessions, for its connection to the queue. */
+	static struct smtp_service service = { .submit = SUBMIT_INIT };
+	struct serving v = { .c = c, .service = &service, .replies = BUF_INIT(1u << 20), .input = input };
 
-	v.c = c;
-	v.service = (struct smtp_service){
-		.policy = c->policy, .submit = SUBMIT_INIT, .mailboxes = MAILBOX_CHECK_INIT, .log = c->log
-	};
-	v.replies = BUF_INIT(1u << 20);
+	service.mailboxes = MAILBOX_CHECK_INIT;
+	service.policy = c->policy;
+	service.log = c->log;
 	restart(&v.step);
 	restart(&v.message);
-	smtp_session_start(&v.session, &c->policy->settings, c->client, smtp_service_ops(), &v.service, &v.replies);
+	smtp_session_start(&v.session, &c->policy->settings, c->client, smtp_service_ops(), &service, &v.replies);
 	run(&v);
-	smtp_service_log_end(&v.service, &v.session);
+	smtp_service_log_end(&service, &v.session);
 	smtp_session_close(&v.session);
-	smtp_service_close(&v.service);
+	mailbox_check_close(&service.mailboxes);
 	buf_free(&v.replies);
 	return v.session.quit ? 0 : 1;
 }
