@@ -9,7 +9,7 @@ import time
 import pytest
 
 from quilltest.lspawn import Lspawn, result
-from quilltest.net import wait_until
+from quilltest.net import children_of, wait_until
 
 JOE, ANN = 20801, 20802  # nobody else's: their processes are counted and killed
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become other users")
@@ -274,17 +274,12 @@ def test_slow_delivery_delays_nobody(lspawn):
         assert result(s.recv(1000))[1] == "K"
 
 
-def children(lspawn):
-    with open(f"/proc/{lspawn.process.pid}/task/{lspawn.process.pid}/children", encoding="ascii") as f:
-        return [int(pid) for pid in f.read().split()]
-
-
 def test_process_stays_for_the_next_delivery(lspawn):
     lspawn.dotqmail("joe", "./Maildir/\n", ext="-default")
     seen = set()
     for i in range(20):
         assert lspawn.deliver(f"joe-{i}@h{i}.test", b"Subject: %d\n\n" % i, b"s%d@x" % i) == ("K", "did 1+0+0\n")
-        seen.update(children(lspawn))
+        seen.update(children_of(lspawn.process.pid))
     assert len(seen) == 1
     home = lspawn.users["joe"][1]
     found = set()
@@ -293,7 +288,7 @@ def test_process_stays_for_the_next_delivery(lspawn):
             found.add(f.read())
     assert found == {b"Return-Path: <s%d@x>\nDelivered-To: joe-%d@h%d.test\nSubject: %d\n\n" % (i, i, i, i)
                      for i in range(20)}
-    wait_until(lambda: not children(lspawn), what="the end of the idle process")
+    wait_until(lambda: not children_of(lspawn.process.pid), what="the end of the idle process")
 
 
 def test_failures_stay_apart(lspawn):
@@ -309,23 +304,23 @@ def test_process_ends_with_the_first_program(lspawn):
     pids = set()
     for i in range(3):
         assert lspawn.deliver("joe@a.test")[0] == "K"
-        warm = children(lspawn)
+        warm = children_of(lspawn.process.pid)
         letter, text = lspawn.deliver("joe-p@a.test", b"m%d\n" % i)
         *head, pid = text.split("\n")[-3].split()
         assert letter == "K" and text.startswith(f"m{i}\n0\n1\n2\n3\n") and head == ["joe-p", "p", "s@x.test"]
         assert [int(pid)] == warm
         pids.add(pid)
-        wait_until(lambda: not children(lspawn), what="the end of the process")
+        wait_until(lambda: not children_of(lspawn.process.pid), what="the end of the process")
     assert len(pids) == 3
 
 
 def test_idle_process_killed(lspawn):
     for _ in range(5):
         assert lspawn.deliver("joe@a.test")[0] == "K"
-        killed = children(lspawn)
+        killed = children_of(lspawn.process.pid)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not set(killed) & set(children(lspawn)), what="the end of the processes")
+        wait_until(lambda: not set(killed) & set(children_of(lspawn.process.pid)), what="the end of the processes")
         assert lspawn.deliver("ann@a.test")[0] == "K"
     assert lspawn.deliver("joe@a.test")[0] == "K"
 
@@ -352,11 +347,11 @@ def test_idle_processes_are_few():
         l.start()
         for name in l.users:
             assert l.deliver(name + "@a.test") == ("K", "did 0+0+0\n")
-            assert len(children(l)) <= 72  # 64 and those about to end
+            assert len(children_of(l.process.pid)) <= 72  # 64 and those about to end
 
 
 def test_missing_argument():
-    from quilltest import program
+    from quilltest import children_of, program
     with tempfile.TemporaryDirectory() as d:
         p = subprocess.run([program("qmail-lspawn")], env={"QMAILHOME": d}, stdin=subprocess.DEVNULL, check=False)
         assert p.returncode == 100

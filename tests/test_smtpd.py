@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from quilltest import free_port, program, wait_until
+from quilltest import children_of, free_port, program, wait_until
 from quilltest.smtpd import Smtpd
 
 ENVELOPE = b"MAIL FROM:<s@c.test>\r\nRCPT TO:<r@ok.test>\r\n"
@@ -28,11 +28,6 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def children_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-        return f.read().split()
 
 
 # ---- one session on descriptors 0 and 1 --------------------------------------------

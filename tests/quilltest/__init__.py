@@ -2,8 +2,8 @@
 from .instance import Instance, BIN, program
 from .ledger import Ledger, compose
 from .mailbox import maildir, mbox
-from .net import free_port, wait_until
+from .net import children_of, free_port, wait_until
 from .sink import DROP, Sink, Stall
 
-__all__ = ["BIN", "DROP", "Instance", "Ledger", "Sink", "Stall", "compose", "free_port", "maildir", "mbox",
-           "program", "wait_until"]
+__all__ = ["BIN", "DROP", "Instance", "Ledger", "Sink", "Stall", "children_of", "compose", "free_port", "maildir",
+           "mbox", "program", "wait_until"]

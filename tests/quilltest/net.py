@@ -1,4 +1,4 @@
-"""Ports and waiting."""
+"""Ports, processes and waiting."""
 import random
 import socket
 import time
@@ -36,3 +36,9 @@ def wait_until(condition, timeout=20.0, what="condition"):
             raise AssertionError(f"timed out after {timeout} s waiting for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+def children_of(pid):
+    """The numbers of its child processes."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [int(child) for child in f.read().split()]
