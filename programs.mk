@@ -11,7 +11,7 @@
 
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
-	dnsmessage ucspi netrules supervision password virtual
+	dnsmessage ucspi netrules qmtp supervision password virtual
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -87,7 +87,9 @@ LIB_aliases := base sys mail cdb inject
 LIB_mailbox := base sys mail
 # TCP connections for other programs: addresses, names, IDENT, relaying, the
 # system's own stub resolver (these programs run without a mail system).
-LIB_ucspi := base sys dns dnsmessage listener filter
+LIB_ucspi := base sys mail dns dnsmessage listener filter
+# QMTP and QMQP: netstrings in, messages out.
+LIB_qmtp := base sys mail submit
 # Access rules by address and name: rules.cdb.
 LIB_netrules := base sys cdb listener
 
@@ -169,10 +171,10 @@ PROG_tcprulescheck := netrules cdb filter base
 PROG_tcpclient := ucspi listener filter sys base
 PROG_rblsmtpd := ucspi listener filter sys base
 PROG_recordio := ucspi filter sys base
-PROG_fixcrio := ucspi filter sys base
+PROG_fixcrio := ucspi mail filter sys base
 PROG_mconnect-io := ucspi filter sys base
-PROG_addcr := ucspi filter sys base
-PROG_delcr := ucspi filter sys base
+PROG_addcr := ucspi mail filter sys base
+PROG_delcr := ucspi mail filter sys base
 PROG_argv0 := filter
 
 # Keeping services running, and their logs.
@@ -192,6 +194,11 @@ PROG_pgrphack := filter
 PROG_fghack := filter sys base
 PROG_readproctitle := sys base
 PROG_errorsto := filter base
+
+# Mail by QMTP and QMQP.
+PROG_qmail-qmtpd := qmtp smtpserver submit sandbox sys base
+PROG_qmail-qmqpd := qmtp submit sandbox sys base
+PROG_qmail-qmqpc := qmtp ucspi listener conf sys base
 
 # Shell scripts, in scripts/; they run our programs.
 SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect

@@ -4,7 +4,7 @@
  */
 #include "filter/tool.h"
 #include "ucspi/between.h"
-#include "ucspi/lineends.h"
+#include "mail/lineends.h"
 
 #define ME "fixcrio"
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "sys/io.h"
-#include "ucspi/lineends.h"
+#include "mail/lineends.h"
 
 #define CHUNK 8192
 

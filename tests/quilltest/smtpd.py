@@ -107,9 +107,9 @@ class Smtpd:
 
     # ---- one session ---------------------------------------------------------------
 
-    def session(self, data, environment=None, timeout=30):
+    def session(self, data, environment=None, timeout=30, server="qmail-smtpd"):
         """(replies, exit code) of a session on descriptors 0 and 1, which are pipes."""
-        result = subprocess.run([program("qmail-smtpd")], input=data, env={**self.environment, **(environment or {})},
+        result = subprocess.run([program(server)], input=data, env={**self.environment, **(environment or {})},
                                 capture_output=True, timeout=timeout, check=False, **self._as_user())
         return result.stdout, result.returncode
 

@@ -1,4 +1,4 @@
-#include "ucspi/lineends.h"
+#include "mail/lineends.h"
 
 void lineends_add(struct buf *out, struct str data)
 {

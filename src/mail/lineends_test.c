@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "ucspi/lineends.h"
+#include "mail/lineends.h"
 
 static struct str added(struct buf *out, struct str text, size_t piece)
 {

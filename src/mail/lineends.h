@@ -2,8 +2,8 @@
  * lineends: LF and CR LF (contract-companions §1.5). Pure; text comes in
  * pieces of any size.
  */
-#ifndef UCSPI_LINEENDS_H
-#define UCSPI_LINEENDS_H
+#ifndef MAIL_LINEENDS_H
+#define MAIL_LINEENDS_H
 
 #include "base/buf.h"
 
