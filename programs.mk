@@ -36,7 +36,7 @@ LIB_submit := base sys wire
 # The queue on disk. Only qmail-journal links it.
 LIB_journal := base sys wire mail
 # Asking the running queue, for operators' tools.
-LIB_queuequery := base sys wire
+LIB_queuequery := base sys wire route
 # Where a recipient goes: locals, virtualdomains, percenthack.
 LIB_route := base conf
 # What is tried when; no I/O.

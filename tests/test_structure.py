@@ -33,7 +33,7 @@ TESTED_ELSEWHERE = {
     "dns/dnsclient.c": "tests/test_dns.py", "resolver/lookup.c": "tests/test_dns.py",
     "resolver/query.c": "tests/test_dns.py, tests/root/check_dns.py",
     "submit/submit.c": "tests/test_straight_path.py", "submit/submit_program.c": "tests/test_inject.py",
-    "queuequery/queuequery.c": "tests/test_straight_path.py",
+    "queuequery/queuequery.c": "tests/test_straight_path.py", "queuequery/queuemessage.c": "tests/test_queue.py",
     # what goes between processes: every delivery and submission
     "wire/delivery.c": "tests/test_rspawn.py, tests/test_lspawn.py", "wire/queueproto.c": "tests/test_straight_path.py",
     # remote delivery against scripted servers

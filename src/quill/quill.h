@@ -5,7 +5,8 @@
  *   quill.c         which command
  *   quill_init.c    quill init DIR
  *   quill_up.c      quill up DIR
- *   quill_status.c  quill status, quill queue
+ *   quill_status.c  quill status
+ *   quill_queue.c   quill queue
  *   quill_check.c   quill check
  *   quill_user.c    quill user: the table of mailboxes
  *   quill_dns.c     quill dns
