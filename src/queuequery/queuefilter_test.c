@@ -10,9 +10,9 @@
 #define NOW 1000000
 
 static struct queue_recipient recipients[] = {
-	{ STR("Ann@Far.test"), true, 'D', STR("no such user\n") },
-	{ STR("bob@near.test"), false, 'Z', STR("Connected to 10.0.0.1 but\nconnection died.\n") },
-	{ STR("joe-list@here.test"), false, 0, STR("") },
+	{ STR("Ann@Far.test"), STR(""), true, 'D', STR("no such user\n") },
+	{ STR("bob@near.test"), STR(""), false, 'Z', STR("Connected to 10.0.0.1 but\nconnection died.\n") },
+	{ STR("joe-list@here.test"), STR(""), false, 0, STR("") },
 };
 static const struct queue_message message = { .id = 7,
 					      .birth = NOW - 7200,

@@ -85,7 +85,7 @@ static bool take_message(struct incoming *in, const struct message_packet *p, st
 
 		in->m.recipients[k] = (struct queue_recipient){ 0 };
 		in->answers[k] = (struct place){ 0 };
-		if (!queue_get_recipient(r, &in->m.recipients[k].done, &address, &attributes))
+		if (!queue_get_recipient_all(r, &in->m.recipients[k].done, &address, &attributes))
 			return false;
 		in->addresses[k] = keep(in, address);
 		in->extras[k] = keep(in, attributes);
