@@ -11,7 +11,8 @@
 
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
-	dnsmessage ucspi netrules qmtp supervision password virtual
+	password virtual checker \
+	dnsmessage ucspi netrules qmtp supervision
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -70,6 +71,8 @@ PKG_password := libcrypt
 # Mailboxes without system accounts. The only code that sees SQLite.
 LIB_virtual := base sys wire users mailbox
 PKG_virtual := sqlite3
+# Programs of the checkpassword interface.
+LIB_checker := base sys tls
 # One local delivery: .qmail, Maildir, mbox, program, forward.
 LIB_local := base sys wire mail submit mailbox
 # A simulated disk in place of sys/file.c; only tests link it. Its archive must come before that of sys, as it does
@@ -126,6 +129,12 @@ PROG_qmail-start := wire sys base
 PROG_quill := queuequery virtual password mailbox route dns idn conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-qstat := queuequery wire sys base
+
+# Whose password it is.
+PROG_checkpassword := checker password sys base
+PROG_checkpassword-pam := checker sys base
+PKG_PROG_checkpassword-pam := pam
+PROG_checkpassword-mailbox := checker virtual mailbox password sys base
 
 # Helpers for .qmail lines and scripts.
 PROG_forward := filter base

@@ -17,6 +17,7 @@ ONE_HOME = {
     "event2/": {"resolver", "qmail-lspawn", "qmail-rspawn", "qmail-send", "qmail-journal", "qmail-resolve"},
     "sqlite3.h": {"virtual"},
     "crypt.h": {"password"},
+    "security/": {"checkpassword-pam"},
     "seccomp.h": {"sandbox"},
     "openssl/": {"tls"},
     "resolv.h": {"ucspi"},
@@ -50,6 +51,7 @@ TESTED_ELSEWHERE = {
     "ucspi/hostaddr.c": "tests/test_ucspi.py", "ucspi/connection.c": "tests/test_ucspi.py",
     "ucspi/dial.c": "tests/test_ucspi.py", "qmtp/mailin.c": "tests/test_qmtp.py",
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
+    "checker/checker.c": "tests/test_checkpassword.py",
     # mailboxes without accounts: looked up and filled by deliveries
     "virtual/virtualfind.c": "tests/test_virtual.py", "local/maildirplus.c": "tests/test_virtual.py",
     # used by every other test
