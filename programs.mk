@@ -39,7 +39,7 @@ LIB_journal := base sys wire mail
 # Asking the running queue, for operators' tools.
 LIB_queuequery := base sys wire route
 # Where a recipient goes: locals, virtualdomains, percenthack.
-LIB_route := base conf
+LIB_route := base conf sched
 # What is tried when; no I/O.
 LIB_sched := base
 # Client side of qmail-resolve.

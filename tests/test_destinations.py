@@ -1,8 +1,11 @@
 """What waits for one destination: dead ones, ceilings, schedules."""
+import re
 import signal
 import time
 
-from quilltest import Sink, free_port, wait_until
+import pytest
+
+from quilltest import Sink, Stall, free_port, wait_until
 
 HELLO = b"Subject: hello\n\nbody\n"
 
@@ -57,4 +60,75 @@ def test_a_dying_message_gets_the_words_of_the_last_attempt(make_instance):
     for bounce in i.wait_delivered("joe", 10):
         assert (b"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
                 b"I'm not going to try again; this message has been in the queue too long.\n") in bounce
+    i.wait_empty()
+
+
+# ---- control/destinations -------------------------------------------------------------------
+
+
+def most_running(instance):
+    return max(int(n) for n in re.findall(r"^status: local \d+/\d+ remote (\d+)/", instance.log(), re.M))
+
+
+@pytest.mark.parametrize("line", ["far.test:concurrency=1", ".test:concurrency=1", ":concurrency=1",
+                                  "far.test:concurrency=1\n:concurrency=9"])
+def test_concurrency_of_a_destination(make_instance, sink, line):
+    sink.on("dot", Stall(0.05))
+    i = make_instance(sink=sink, control={"destinations": line})
+    for n in range(5):
+        i.queue(HELLO, "s@a.test", f"r{n}@far.test")
+    wait_until(lambda: len(sink.messages) == 5, what="all messages")
+    i.wait_empty()
+    assert most_running(i) == 1 and sink.most_open == 1
+
+
+def test_domains_of_one_provider_count_as_one(make_instance, sink):
+    sink.on("dot", Stall(0.05))
+    i = make_instance(sink=sink, control={"destinations": "mx/127.0.0.1:concurrency=2"})
+    i.queue(HELLO, "s@a.test", *[f"r@far{n}.test" for n in range(12)])
+    wait_until(lambda: len(sink.messages) == 12, what="all messages")
+    i.wait_empty()
+    assert most_running(i) == 2 and sink.most_open == 2
+
+
+def test_rate_of_a_destination(make_instance, sink):
+    times = []
+    sink.on("dot", lambda *_: times.append(time.monotonic()))
+    i = make_instance(sink=sink, control={"destinations": "far.test:rate=1/s"})
+    for n in range(4):
+        i.queue(HELLO, "s@a.test", f"r{n}@far.test")
+    i.queue(HELLO, "s@a.test", "r@quick.test")
+    wait_until(lambda: len(sink.messages) == 5, what="all messages")
+    assert times[-1] - times[0] > 2
+    assert [m.recipients[0] for m in sink.messages].index("r@quick.test") < 3
+
+
+def test_schedule_and_lifetime_of_a_destination(make_instance, sink):
+    sink.on("rcpt", "450 4.2.1 later")
+    i = make_instance("joe", sink=sink, control={"destinations": "far.test:retry=1s lifetime=3s"})
+    i.queue(HELLO, "joe@a.test", "r@far.test")
+    [bounce] = i.wait_delivered("joe", 1)
+    assert b"this message has been in the queue too long" in bounce
+    assert 3 <= len(re.findall("^starting delivery .* to remote", i.log(), re.M)) <= 6
+    i.wait_empty()
+
+
+def test_bad_lines(make_instance, sink):
+    """One line in the log; at the start the others count, and after SIGHUP all that was there before."""
+    i = make_instance(sink=sink, control={"destinations": "x.test:rate=what\nfar.test:concurrency=1"})
+    i.wait_log(r"^warning: control/destinations line 1: \"rate=what\" is not understood; this line is without effect$")
+    i.control(destinations="far.test:concurrency=5\ny.test concurrency=3")
+    i.signal("qmail-send", signal.SIGHUP)
+    i.wait_log("^alert: control/destinations line 2: there is no colon; the old settings stay$")
+    sink.on("dot", Stall(0.05))
+    for n in range(4):
+        i.queue(HELLO, "s@a.test", f"r{n}@far.test")
+    i.wait_empty()
+    assert most_running(i) == 1
+    i.control(destinations="")
+    i.signal("qmail-send", signal.SIGHUP)
+    sink.on("dot", Stall(0.5))
+    for n in range(4):
+        i.queue(HELLO, "s@a.test", f"r{n}@far.test")
+    i.wait_log("^status: local 0/10 remote [2-4]/20$")
     i.wait_empty()

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "qmail-rspawn/job.h"
 #include "qmail-rspawn/peer.h"
+#include "qmail-rspawn/provider.h"
 #include "qmail-rspawn/sender.h"
 #include "sandbox/sandbox.h"
 #include "sys/io.h"
@@ -220,6 +221,7 @@ int main(void)
 	/* What is left waits for the DNS. */
 	while (l.r.first_job)
 		job_free(l.r.first_job);
+	providers_free(&l.r);
 	dns_client_free(l.r.dns);
 	senders_free(l.r.senders);
 	if (l.r.settings)

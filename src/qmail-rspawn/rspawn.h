@@ -4,6 +4,7 @@
  *   sender   qmail-send's connection: requests in, results out
  *   job      one delivery: route, DNS, addresses in turn, report
  *   peer     one server address and port: its connections, jobs that wait for one
+ *   provider who takes mail for a domain, for qmail-send
  *   conn     one TCP connection with its SMTP session
  *
  * Everything runs in one event loop; nothing blocks.
@@ -20,6 +21,7 @@ struct event_base;
 struct conn;
 struct job;
 struct peers;
+struct provider_questions;
 struct senders;
 
 struct rspawn {
@@ -32,8 +34,9 @@ struct rspawn {
 	struct dns_client *dns;
 	struct peers *peers;
 	struct senders *senders;
-	struct job *first_job; /* deliveries under way */
-	bool stopping;         /* no new ones; ends when there are none */
+	struct job *first_job;                /* deliveries under way */
+	struct provider_questions *questions; /* NULL: there was none */
+	bool stopping;                        /* no new ones; ends when there are none */
 };
 
 /* Settings in use by somebody; freed with the last user. */

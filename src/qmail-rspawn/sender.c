@@ -7,7 +7,9 @@
 
 #include "base/mem.h"
 #include "qmail-rspawn/job.h"
+#include "qmail-rspawn/provider.h"
 #include "sys/unixsock.h"
+#include "wire/providerproto.h"
 
 /* Results that qmail-send has not taken; it is stuck or gone when there are more. */
 #define WAITING_MAX 100000
@@ -73,6 +75,11 @@ bool sender_gone(const struct sender *s)
 	return s->fd == -1;
 }
 
+void sender_use(struct sender *s)
+{
+	s->jobs++;
+}
+
 void sender_release(struct sender *s)
 {
 	s->jobs--;
@@ -117,16 +124,21 @@ static void wait_to_send(struct sender *s, const struct buf *data)
 	event_add(s->writable, NULL);
 }
 
+void sender_packet(struct sender *s, const struct buf *packet)
+{
+	if (s->fd == -1)
+		return;
+	if (s->first || (unixsock_send(s->fd, buf_str(packet), -1) == -1 && errno == EAGAIN))
+		wait_to_send(s, packet);
+}
+
 void sender_result(struct sender *s, const struct delivery_result *result)
 {
 	struct buf *b = &s->all->packet;
 
-	if (s->fd == -1)
-		return;
 	buf_clear(b);
 	delivery_put_result(b, result);
-	if (s->first || (unixsock_send(s->fd, buf_str(b), -1) == -1 && errno == EAGAIN))
-		wait_to_send(s, b);
+	sender_packet(s, b);
 }
 
 /* Without control files nothing can be sent; local mail goes on, so this process stays. */
@@ -149,6 +161,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	rspawn_check_settings(r);
 	for (int i = 0; i < BATCH; i++) {
 		struct delivery_request request;
+		struct str host;
 		int message;
 		ssize_t n;
 
@@ -156,6 +169,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		n = unixsock_recv(fd, b, UNIXSOCK_PACKET_MAX, &message);
 		if (n == -1 && errno == EAGAIN)
 			return;
+		if (n > 0 && message == -1 && provider_get_question(buf_str(b), &host)) {
+			provider_ask(r, s, host);
+			continue;
+		}
 		if (n <= 0 || message == -1 || !delivery_get_request(buf_str(b), &request)) {
 			if (message != -1)
 				close(message);
@@ -167,7 +184,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 			refuse(s, &request);
 			continue;
 		}
-		s->jobs++;
+		sender_use(s);
 		job_start(r, s, buf_str(b), message);
 	}
 }

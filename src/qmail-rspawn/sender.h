@@ -19,7 +19,11 @@ void senders_free(struct senders *all);
 /* Sends a result; kept until it can be sent. */
 void sender_result(struct sender *s, const struct delivery_result *result);
 
-/* A job that ends its use of the sender. */
+/* The same for any packet. */
+void sender_packet(struct sender *s, const struct buf *packet);
+
+/* A job that begins or ends its use of the sender. */
+void sender_use(struct sender *s);
 void sender_release(struct sender *s);
 
 /* Has qmail-send gone? Then nobody waits for results. */

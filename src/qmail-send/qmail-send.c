@@ -114,6 +114,7 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!route_reload(&s->routes, &e))
 		log_line("alert: %s", e.text);
+	policies_reload(s);
 }
 
 /*
@@ -181,7 +182,7 @@ static bool connect_all(struct sender *s, struct err *e)
 
 static bool start(struct sender *s, struct err *e)
 {
-	struct sched_options o = { .lifetime = 0 };
+	struct sched_options o = { .policy = policy_of, .ctx = s };
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);

@@ -3,6 +3,7 @@
  *
  *   qmail-send.c      start, signals, the loop
  *   send_config.c     control files
+ *   send_policy.c     what is set for single destinations
  *   send_journal.c    talking with qmail-journal
  *   send_message.c    envelopes: from packets to jobs
  *   send_delivery.c   talking with qmail-lspawn and qmail-rspawn, results
@@ -17,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "route/destpolicies.h"
 #include "route/route.h"
 #include "sched/sched.h"
 #include "sys/packetqueue.h"
@@ -57,6 +59,7 @@ struct sender {
 	struct event_base *loop;
 	struct send_config config;
 	struct route_tables routes;
+	struct destpolicies policies;
 	struct sched *sched;
 	struct hash_key key; /* of tables keyed by what strangers choose */
 	struct event *wake;  /* when the next job is due, or a connection is to be tried again */
@@ -74,6 +77,15 @@ struct sender {
 
 /* ---- send_config.c ---- */
 bool send_config_load(struct sender *s, struct err *e);
+
+/* ---- send_policy.c ---- */
+/* False: control/destinations cannot be read. A line that makes no sense is logged, and without effect. */
+bool policies_load(struct sender *s, struct err *e);
+/* Reads it again; where it cannot be used, that is logged, and the old settings stay. */
+void policies_reload(struct sender *s);
+/* For sched_options. */
+bool policy_of(void *ctx, int channel, struct str key, struct policy *p);
+void policy_provider_arrived(struct sender *s, struct str host, struct str names);
 
 /* ---- send_journal.c ---- */
 /* May be called again until it succeeds. */
@@ -115,6 +127,8 @@ void message_lost(struct sender *s, struct msg *m, struct job *job);
 /* May be called again until it succeeds. */
 bool spawners_start(struct sender *s, struct err *e);
 void spawners_retry(struct sender *s);
+/* Asks qmail-rspawn for the exchangers of a domain; false: it is not there. */
+bool delivery_ask_provider(struct sender *s, struct str host);
 /* The content came: hand it over. fd -1: it could not be had. Takes fd. */
 void delivery_start(struct sender *s, struct job *job, int fd);
 /* The job's destination is down, and its envelope is loaded: reports it as the last attempt there ended. */

@@ -44,5 +44,5 @@ bool send_config_load(struct sender *s, struct err *e)
 	       control_line_or_me("bouncehost", "bouncehost", &c->bouncehost, e) &&
 	       control_line_or("doublebounceto", "postmaster", &c->doublebounceto, e) &&
 	       control_line_or_me("doublebouncehost", "doublebouncehost", &c->doublebouncehost, e) &&
-	       route_load(&s->routes, e);
+	       route_load(&s->routes, e) && policies_load(s, e);
 }

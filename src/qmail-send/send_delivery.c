@@ -17,6 +17,7 @@
 #include "sys/io.h"
 #include "sys/unixsock.h"
 #include "wire/delivery.h"
+#include "wire/providerproto.h"
 
 #define PACKETS_A_TURN 256
 #define ANSWER_MAX 1000 /* bytes of a temporary failure that are kept: SCHED_BATCH_MAX of them fit in a packet */
@@ -81,6 +82,9 @@ static bool connect_spawner(struct spawner *sp, struct err *e)
 	sp->writable = event_new(sp->s->loop, sp->fd, EV_WRITE | EV_PERSIST, on_writable, sp);
 	event_add(sp->readable, NULL);
 	sched_set_limit(sp->s->sched, sp->channel, (uint32_t)sp->s->config.concurrency[sp->channel]);
+	/* Providers can be asked for now. */
+	if (sp->channel == SCHED_REMOTE)
+		sched_new_policies(sp->s->sched);
 	return true;
 }
 
@@ -119,6 +123,8 @@ static void lost(struct spawner *sp)
 	sp->fd = -1;
 	packet_queue_clear(&sp->out);
 	sched_set_limit(sp->s->sched, sp->channel, 0);
+	if (sp->channel == SCHED_REMOTE)
+		sched_no_providers(sp->s->sched);
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (run = sp->running[b]; run; run = next) {
 			uint32_t n = run->nrecipients;
@@ -154,6 +160,20 @@ uint32_t deliveries_running_in(const struct sender *s, int channel)
 uint32_t deliveries_running(const struct sender *s)
 {
 	return deliveries_running_in(s, SCHED_LOCAL) + deliveries_running_in(s, SCHED_REMOTE);
+}
+
+bool delivery_ask_provider(struct sender *s, struct str host)
+{
+	struct spawner *sp = s->spawners[SCHED_REMOTE];
+	struct buf packet = BUF_INIT(UNIXSOCK_PACKET_MAX);
+
+	if (sp == NULL || sp->fd == -1 || host.n > DELIVERY_ADDRESS_MAX)
+		return false;
+	provider_put_question(&packet, host);
+	if (!packet_queue_send(&sp->out, sp->fd, buf_str(&packet), -1))
+		event_add(sp->writable, NULL);
+	buf_free(&packet);
+	return true;
 }
 
 /* ---- starting -------------------------------------------------------------------------- */
@@ -396,9 +416,14 @@ void delivery_verdict(struct sender *s, struct job *job)
 
 static bool got_packet(struct spawner *sp, struct str packet)
 {
+	struct provider_answer provider;
 	struct delivery_result r;
 	struct running *run;
 
+	if (sp->channel == SCHED_REMOTE && provider_get_answer(packet, &provider)) {
+		policy_provider_arrived(sp->s, provider.host, provider.names);
+		return true;
+	}
 	if (!delivery_get_result(packet, &r))
 		return false;
 	run = find_running(sp, r.id);

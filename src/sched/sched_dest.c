@@ -47,6 +47,8 @@ const struct policy *dest_policy(const struct sched_dest *d)
 	return d->policy ? d->policy : &nothing;
 }
 
+static void set_provider(struct sched *s, struct sched_dest *d, struct sched_provider *p);
+
 static void ask_policy(struct sched *s, struct sched_dest *d)
 {
 	static const struct policy nothing;
@@ -55,6 +57,8 @@ static void ask_policy(struct sched *s, struct sched_dest *d)
 	free(d->policy);
 	d->policy = NULL;
 	d->asking = s->o.policy && s->o.policy(s->o.ctx, d->channel, (struct str){ d->key, d->key_length }, &p);
+	if (!d->asking)
+		set_provider(s, d, NULL);
 	if (memcmp(&p, &nothing, sizeof p) == 0)
 		return;
 	d->policy = mem_alloc(sizeof p);
@@ -89,8 +93,6 @@ struct sched_dest *dest_for(struct sched *s, int channel, struct str key)
 	ask_policy(s, d);
 	return d;
 }
-
-static void set_provider(struct sched *s, struct sched_dest *d, struct sched_provider *p);
 
 static void free_dest(struct sched *s, struct sched_dest *d)
 {
@@ -492,7 +494,8 @@ static void set_provider(struct sched *s, struct sched_dest *d, struct sched_pro
 
 	if (p == old)
 		return;
-	leave(s, d);
+	if (d->place == PLACE_PROVIDER)
+		leave(s, d);
 	d->provider = p;
 	if (p) {
 		p->users++;

@@ -422,6 +422,8 @@ static void the_dead_do_not_hold_up_the_living(void **state)
 
 /* ---- policies -------------------------------------------------------------------- */
 
+static bool with_providers;
+
 static bool test_policy(void *ctx, int channel, struct str key, struct policy *p)
 {
 	struct err e;
@@ -435,16 +437,16 @@ static bool test_policy(void *ctx, int channel, struct str key, struct policy *p
 		assert_true(policy_add(p, STR("rate=10/s"), &e));
 	if (str_starts(key, STR("own.")))
 		assert_true(policy_add(p, STR("retry=1m,5m lifetime=10m"), &e));
-	return ctx != NULL && str_starts(key, STR("hosted"));
+	return *(bool *)ctx && str_starts(key, STR("hosted"));
 }
 
 static struct sched *make_with_policies(bool providers)
 {
-	struct sched_options o = {
-		.concurrency = { 10, 20 }, .lifetime = 604800, .key = { 1, 2 }, .policy = test_policy
-	};
+	struct sched_options o = { .concurrency = { 10, 20 }, .lifetime = 604800, .key = { 1, 2 } };
 
-	o.ctx = providers ? &o : NULL;
+	with_providers = providers;
+	o.policy = test_policy;
+	o.ctx = &with_providers;
 	return sched_new(&o);
 }
 
@@ -541,9 +543,15 @@ static void domains_of_one_provider(void **state)
 	assert_int_equal(done, 10);
 	/* Those without a provider are on their own. */
 	add(s, 3000, 1, "hosted-alone.test");
-	assert_null(sched_next(s, 601 - 1));
+	assert_null(sched_next(s, 600));
 	sched_no_providers(s);
-	assert_int_equal(sched_next(s, 601 - 1)->msg->id, 3000);
+	assert_int_equal(sched_next(s, 600)->msg->id, 3000);
+	/* And so are all when there are none any more. */
+	assert_null(sched_next(s, 600));
+	with_providers = false;
+	sched_new_policies(s);
+	assert_non_null(attempt(s, 600, SCHED_WORKED));
+	assert_non_null(attempt(s, 600, SCHED_WORKED));
 	sched_free(s, free);
 }
 
