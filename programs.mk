@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker \
-	dnsmessage ucspi netrules qmtp supervision
+	dnsmessage ucspi netrules qmtp serial supervision
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -93,6 +93,8 @@ LIB_mailbox := base sys mail
 LIB_ucspi := base sys mail dns dnsmessage listener filter
 # QMTP and QMQP: netstrings in, messages out.
 LIB_qmtp := base sys mail submit
+# Sending what is in a Maildir: its messages, and the reports on them.
+LIB_serial := base sys filter
 # Access rules by address and name: rules.cdb.
 LIB_netrules := base sys cdb listener
 
@@ -209,8 +211,13 @@ PROG_qmail-qmtpd := qmtp smtpserver submit sandbox sys base
 PROG_qmail-qmqpd := qmtp submit sandbox sys base
 PROG_qmail-qmqpc := qmtp ucspi listener conf sys base
 
+# A Maildir's messages over one connection.
+PROG_maildirserial := serial mailbox notice submit conf filter sys base
+PROG_serialsmtp := serial smtpclient mail ucspi filter sys base
+PROG_serialqmtp := serial qmtp filter sys base
+
 # Shell scripts, in scripts/; they run our programs.
-SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect
+SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect maildirsmtp maildirqmtp
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
     "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/between.c": "tests/test_ucspi.py",
     "ucspi/hostaddr.c": "tests/test_ucspi.py", "ucspi/connection.c": "tests/test_ucspi.py",
     "ucspi/dial.c": "tests/test_ucspi.py", "qmtp/mailin.c": "tests/test_qmtp.py",
+    "serial/serialnames.c": "tests/test_serial.py",
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
     "checker/checker.c": "tests/test_checkpassword.py",
     # mailboxes without accounts: looked up and filled by deliveries

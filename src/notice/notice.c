@@ -7,27 +7,26 @@
 
 static const struct wording {
 	const char *subject;
-	const char *greeting; /* begins the text; the host's name follows */
+	const char *greeting; /* begins the text; the program's name follows */
 	const char *intro;
 	const char *whole, *header; /* the last line of the text, by what of the original follows */
 } wordings[] = {
-	[NOTICE_BOUNCE] = { "failure notice", "Hi. This is the qmail-send program at ",
+	[NOTICE_BOUNCE] = { "failure notice", "Hi. This is the ",
 			    "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
 			    "This is a permanent error; I've given up. Sorry it didn't work out.\n\n",
 			    "--- Below this line is a copy of the message.\n",
 			    "--- Below this line is a copy of the mail header.\n" },
-	[NOTICE_DOUBLE_BOUNCE] = { "failure notice", "Hi. This is the qmail-send program at ",
+	[NOTICE_DOUBLE_BOUNCE] = { "failure notice", "Hi. This is the ",
 				   "I tried to deliver a bounce message to this address, but the bounce bounced!\n\n",
 				   "--- Below this line is the original bounce.\n",
 				   "--- Below this line is the header of the original bounce.\n" },
 	/* Nobody may take these for failures: they do not begin as QSBMF does. */
-	[NOTICE_DELAY] = { "deferral notice", "This is the qmail-send program at ",
+	[NOTICE_DELAY] = { "deferral notice", "This is the ",
 			   "I haven't been able to deliver your message to the following addresses yet.\n"
 			   "I keep trying; you need not send it again.",
 			   "--- Below this line is a copy of the message.\n",
 			   "--- Below this line is a copy of the mail header.\n" },
-	[NOTICE_SUCCESS] = { "success notice", "This is the qmail-send program at ",
-			     "You asked to be told what became of your message.\n\n",
+	[NOTICE_SUCCESS] = { "success notice", "This is the ", "You asked to be told what became of your message.\n\n",
 			     "--- Below this line is a copy of the message.\n",
 			     "--- Below this line is a copy of the mail header.\n" },
 };
@@ -75,6 +74,8 @@ static void add_paragraph(struct buf *out, const struct notice_recipient *r)
 static void add_text(struct buf *out, const struct notice *n)
 {
 	buf_addz(out, wordings[n->kind].greeting);
+	buf_addz(out, n->program ? n->program : "qmail-send");
+	buf_addz(out, " program at ");
 	buf_add(out, n->host);
 	buf_addz(out, ".\n");
 	buf_addz(out, wordings[n->kind].intro);

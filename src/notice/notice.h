@@ -36,6 +36,7 @@ struct notice_recipient {
 struct notice {
 	enum notice_kind kind;
 	bool plain;             /* the old form, for bounces only */
+	const char *program;    /* who says all this; NULL: qmail-send */
 	struct str from, host;  /* local part and host of the From field; the host is the reporting one */
 	struct str to;          /* where the notice goes */
 	struct str return_path; /* of the original */
