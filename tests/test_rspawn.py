@@ -186,10 +186,37 @@ def test_address_that_connections_come_from(sink):
     with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", outgoingip="127.0.0.77\n::1") as r:
         assert r.deliver() == [ACCEPTED]
         r.control(outgoingip="192.0.2.77")
-        assert r.deliver() == [NO_CONNECTION]
-        r.control(outgoingip="nonsense")
-        assert r.deliver() == [NO_CONNECTION] and "control/outgoingip: line 1 is no IP address" in r.log_text()
+        assert r.deliver() == [("Z", "I cannot send from the address 192.0.2.77 that control/outgoingip or outgoingips names: "
+                                "address not available. (#4.3.5)\n")]
+        r.control(outgoingip="127.0.0.78\nnonsense")
+        assert r.deliver()[0][0] == "Z" and "control/outgoingip: entry 2 is no IP address" in r.log_text()
     assert seen == ["127.0.0.77"]
+
+
+def test_sender_domains_have_addresses_and_names(sink):
+    """Each in sessions of its own."""
+    seen = []
+    sink.on("mail", lambda a, s: seen.append((s.connection.getpeername()[0], s.helo.decode())))
+    lines = ("one.test:127.0.0.71 mx.one.test\n.sub.test:127.0.0.72\nname.test:mx.name.test\n"
+             "bad.test:192.0.2.1\nv6.test:::1\nempty.test:")
+    wanted = {"one.test": ("127.0.0.71", "mx.one.test"), "ONE.test": ("127.0.0.71", "mx.one.test"),
+              "a.b.sub.test": ("127.0.0.72", "mx72.test"), "name.test": ("127.0.0.70", "mx.name.test"),
+              "other.test": ("127.0.0.70", "mx70.test"), "v6.test": ("127.0.0.70", "mx70.test"),
+              "empty.test": ("127.0.0.70", "mx70.test"), "": ("127.0.0.70", "mx70.test")}
+    with Rspawn(smtproutes=f":127.0.0.1:{sink.port}", outgoingips=lines,
+                outgoingip="127.0.0.70 mx70.test\n127.0.0.72 mx72.test\n::1 mx6.test") as r:
+        for domain in list(wanted) * 2:
+            assert r.deliver(sender=f"s@{domain}" if domain else "") == [ACCEPTED]
+        letter, text = r.deliver(sender="s@bad.test")[0]
+        assert letter == "Z" and "192.0.2.1" in text
+        assert seen == list(wanted.values()) * 2
+        with Sink(host="::1") as six:
+            six.on("mail", lambda a, s: seen.append(s.helo))
+            r.control(smtproutes=f":[::1]:{six.port}")
+            assert r.deliver()[0][0] == "K" and seen[-1] == b"mx6.test"
+            r.control(outgoingips="one.test:127.0.0.300")
+            assert r.deliver()[0][0] == "K"
+        assert "control/outgoingips: entry 1 is not domain:address" in r.log_text()
 
 
 def test_order_of_results_does_not_mix_contents(sink):

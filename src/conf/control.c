@@ -289,6 +289,22 @@ bool control_map_find(const struct control_map *map, struct str key, struct str 
 	return slot->used;
 }
 
+size_t control_map_line(const struct control_map *map, struct str value)
+{
+	size_t low = 0, high = map->lines.n;
+
+	/* Lines stand in memory in their order: the last one that begins before the value. */
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (map->lines.items[middle].p <= value.p)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool control_map_find_domain(const struct control_map *map, struct str domain, struct str *value)
 {
 	if (control_map_find(map, domain, value))

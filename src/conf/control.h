@@ -77,6 +77,8 @@ void control_map_free(struct control_map *map);
 
 /* Is key there? *value (may be NULL) gets its value, a view into the map. */
 bool control_map_find(const struct control_map *map, struct str key, struct str *value);
+/* The index in map->lines of the line that a value found there belongs to. */
+size_t control_map_line(const struct control_map *map, struct str value);
 
 /*
  * Looks up domain, then each `.suffix` of it from the longest to the shortest (contract §8.2, §12.3). The empty

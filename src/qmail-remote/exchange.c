@@ -30,7 +30,8 @@ static bool wait_for(int fd, short events, int64_t deadline)
 	}
 }
 
-static int open_connection(const struct outsettings *s, const struct peeraddress *a, uint16_t port)
+static int open_connection(const struct outsettings *s, const struct outidentity *who, const struct peeraddress *a,
+			   uint16_t port)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = peeraddress_sockaddr(a, port, &sa), size = sizeof errno;
@@ -40,7 +41,7 @@ static int open_connection(const struct outsettings *s, const struct peeraddress
 	if (fd == -1)
 		return -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (!outsettings_bind(s, fd, a->v6)) {
+	if (!outidentity_bind(who, fd, a->v6)) {
 		close(fd);
 		return -1;
 	}
@@ -138,19 +139,34 @@ static bool converse(const struct outsettings *settings, struct sessionwire *w, 
 /* The last two: the same server once more. */
 enum attempt { ATTEMPT_OVER, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_DATA };
 
+/* No connection: was it for want of the address that we should come from? */
+static void note_no_source(const struct outidentity *who, bool v6, struct transaction *t)
+{
+	struct buf text = BUF_INIT(1000);
+
+	if (t->message.letter || outidentity_usable(who, v6))
+		return;
+	outidentity_report(who, v6, errno, &text);
+	transaction_record_set(&t->message, 'Z', buf_str(&text));
+	buf_free(&text);
+}
+
 /* One connection, and what to do without. `start`: where the content begins, -1: it cannot be read twice. */
 static enum attempt attempt(struct outsettings *settings, const struct destination *d, size_t i, enum attempt without,
 			    off_t start, struct transaction *t)
 {
 	char peer[PEERADDRESS_TEXT_MAX], server[PEERADDRESS_TEXT_MAX + 8];
-	int fd = open_connection(settings, &d->addresses[i], d->port);
+	const struct outidentity *who = outidentities_find(&settings->identities, t->sender);
+	int fd = open_connection(settings, who, &d->addresses[i], d->port);
 	struct session_policy policy;
 	struct sessionwire w;
 	struct session s;
 	bool content_used;
 
-	if (fd == -1)
+	if (fd == -1) {
+		note_no_source(who, d->addresses[i].v6, t);
 		return ATTEMPT_NEXT;
+	}
 	/* The report of an earlier address stands when no later one can be reached. */
 	transaction_restart(t);
 	peeraddress_text(&d->addresses[i], peer);
@@ -159,7 +175,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	if (without == ATTEMPT_CLEAR)
 		policy.tls = SESSION_TLS_NEVER;
 	policy.no_chunking |= without == ATTEMPT_DATA;
-	session_init_policy(&s, peer, buf_str(&settings->helo), &policy);
+	session_init_policy(&s, peer, who->helo[d->addresses[i].v6], &policy);
 	sessionwire_init(&w, &s, settings->tls.context, server);
 	session_begin(&s, t);
 	content_used = converse(settings, &w, fd, t);

@@ -82,7 +82,7 @@ static void init_session(struct conn *c, const char *peer, const struct session_
 
 	c->name = mem_copy(policy->name);
 	own.name.p = c->name;
-	session_init_policy(&c->session, peer, buf_str(&c->settings->s.helo), &own);
+	session_init_policy(&c->session, peer, c->identity->helo[peer_v6(c->peer)], &own);
 	snprintf(server, sizeof server, "%s:%u", peer, peer_port(c->peer));
 	sessionwire_init(&c->wire, &c->session, c->settings->s.tls.context, server);
 }
@@ -100,6 +100,7 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	c = mem_zero(1, sizeof *c);
 	c->peer = peer;
 	c->settings = settings_use(j->settings);
+	c->identity = j->identity;
 	c->fd = fd;
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
@@ -109,7 +110,7 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	c->connecting = c->writing = true;
 	c->deadline = clock_monotonic_ms() + (int64_t)c->settings->s.timeout_connect * 1000;
 	/* A connect that fails at once is reported through the event all the same: the socket has an error then. */
-	if (!outsettings_bind(&c->settings->s, fd, sa->sa_family == AF_INET6))
+	if (!outidentity_bind(c->identity, fd, peer_v6(peer)))
 		event_active(c->writable, EV_TIMEOUT, 0);
 	else if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
 		event_active(c->writable, EV_TIMEOUT, 0);

@@ -18,6 +18,7 @@ struct conn {
 	struct conn *prev_idle, *next_idle; /* in the peer's list */
 	struct peer *peer;
 	struct outsettings_ref *settings;
+	const struct outidentity *identity; /* in the settings */
 	int fd;
 	bool connecting, writing, idle;
 	bool dead; /* closed; the memory goes with the next tick */

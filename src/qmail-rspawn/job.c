@@ -1,5 +1,6 @@
 #include "qmail-rspawn/job.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,6 +135,15 @@ static void report_destination(struct job *j)
 	buf_free(&text);
 }
 
+static void report_no_source(struct job *j)
+{
+	struct buf text = BUF_INIT(DELIVERY_REPORT_MAX);
+
+	outidentity_report(j->identity, j->no_source_v6, j->no_source, &text);
+	report_all(j, 'Z', buf_str(&text));
+	buf_free(&text);
+}
+
 /* No address is left: the last server's words, if any was reached. */
 static void give_up(struct job *j)
 {
@@ -148,19 +158,32 @@ static void give_up(struct job *j)
 		report_destination(j);
 	else if (j->deferred_by_load)
 		report_all(j, 'Z', STR(NO_RESOURCES));
+	else if (j->no_source)
+		report_no_source(j);
 	else
 		report_all(j, 'Z', STR(NO_CONNECTION));
 }
 
 static void look_up(struct job *j);
 
+/* Whatever becomes of it, the peer is not to blame when we lack the address that we should come from. */
+static enum peer_answer try_address(struct job *j)
+{
+	const struct peeraddress *a = &j->destination.addresses[j->address];
+
+	if (!outidentity_usable(j->identity, a->v6)) {
+		j->no_source = errno;
+		j->no_source_v6 = a->v6;
+		return PEER_DEAD;
+	}
+	destination_policy(&j->destination, &j->settings->s, j->address, &j->policy);
+	return peer_take(j->r->peers, a, j->destination.port, j);
+}
+
 static void try_next(struct job *j)
 {
 	while (!sender_gone(j->sender) && j->address < j->destination.n) {
-		const struct peeraddress *a = &j->destination.addresses[j->address];
-
-		destination_policy(&j->destination, &j->settings->s, j->address, &j->policy);
-		switch (peer_take(j->r->peers, a, j->destination.port, j)) {
+		switch (try_address(j)) {
 		case PEER_TAKEN:
 			return;
 		case PEER_NO_RESOURCES:
@@ -281,6 +304,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	measure(j);
 	init_transaction(j, j->request.recipients, j->request.nrecipients);
 	link_job(j);
+	j->identity = outidentities_find(&j->settings->s.identities, j->request.sender);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);
 	look_up(j);
 }

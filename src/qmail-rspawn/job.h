@@ -18,7 +18,8 @@ struct job {
 	struct rspawn *r;
 	struct sender *sender;
 	struct outsettings_ref *settings;
-	char *packet; /* the request's memory */
+	const struct outidentity *identity; /* in the settings */
+	char *packet;                       /* the request's memory */
 	struct delivery_request request;
 	int message;        /* descriptor of the content */
 	uint64_t wire_size; /* see struct transaction */
@@ -33,6 +34,8 @@ struct job {
 	uint64_t offset;              /* how much of the content the session has */
 	struct session_policy policy; /* for the address that is being tried */
 	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */
+	int no_source;                /* an address was left out for want of ours: errno */
+	bool no_source_v6;            /* of which family */
 	uint8_t about_destination;    /* DELIVERY_UNREACHABLE … for its results */
 	struct transaction transaction;
 	/* After a server took only some of the recipients: those of the transaction, and which of the request's they

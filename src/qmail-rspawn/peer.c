@@ -87,6 +87,11 @@ size_t peer_rcpt_max(struct peer *p, size_t seen)
 	return p->rcpt_max;
 }
 
+bool peer_v6(const struct peer *p)
+{
+	return p->address.v6;
+}
+
 uint16_t peer_port(const struct peer *p)
 {
 	return p->port;
@@ -169,7 +174,8 @@ static void adapt_policy(const struct peer *p, struct job *j)
 
 static bool suits(const struct conn *c, const struct job *j)
 {
-	return c->settings == j->settings && session_policy_eq(&c->session.policy, &j->policy);
+	return c->settings == j->settings && c->identity == j->identity &&
+	       session_policy_eq(&c->session.policy, &j->policy);
 }
 
 static bool open_connection(struct peer *p, struct job *j)

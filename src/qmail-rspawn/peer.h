@@ -64,6 +64,7 @@ bool peer_wait_for_others(struct peer *p, const struct conn *except, struct job 
 /* How many recipients its sessions were seen to take at a time, with what this one knows; 0: not known. */
 size_t peer_rcpt_max(struct peer *p, size_t seen);
 const char *peer_text(const struct peer *p);
+bool peer_v6(const struct peer *p);
 uint16_t peer_port(const struct peer *p);
 struct rspawn *peer_rspawn(const struct peer *p);
 
