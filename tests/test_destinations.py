@@ -63,6 +63,21 @@ def test_a_dying_message_gets_the_words_of_the_last_attempt(make_instance):
     i.wait_empty()
 
 
+def test_silent_servers_cannot_take_all_slots(make_instance, sink):
+    with Sink() as silent:
+        silent.on("connect", Stall(60))
+        i = make_instance(control={"concurrencyremote": "5", "smtproutes":
+                                   f"live.test:127.0.0.1:{sink.port}\n:127.0.0.1:{silent.port}"})
+        i.queue(HELLO, "s@a.test", "r@live.test")
+        i.wait_empty()
+        i.queue(HELLO, "s@a.test", *[f"r@silent{n}.test" for n in range(20)])
+        i.wait_log("^status: local 0/10 remote 4/5$")
+        for n in range(3):
+            i.queue(HELLO, "s@a.test", f"r{n}@live.test")
+        wait_until(lambda: len(sink.messages) == 4, what="mail for the server that answers")
+        i.kill_all()
+
+
 # ---- control/destinations -------------------------------------------------------------------
 
 

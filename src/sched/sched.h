@@ -7,7 +7,8 @@
  * wait with their destination until they are due, oldest first. Destinations
  * that have something to do take turns, and none may take all slots of its
  * channel, so that a slow destination with a hundred thousand messages delays
- * nobody else.
+ * nobody else. Nor may all destinations together that did not answer last time,
+ * or were never asked.
  *
  * How many deliveries a remote destination gets at a time grows with success,
  * from SCHED_FIRST_WINDOW, and shrinks when the destination is busy. After
@@ -56,7 +57,8 @@ struct job {
 	bool dying;   /* its message is older than the lifetime: this is the last attempt */
 	bool verdict; /* not to be tried: it gets the verdict that its destination is down */
 	bool tried;
-	bool down; /* its last attempt says nothing but that the destination was down */
+	bool unknown; /* while it runs: its destination was not known to answer */
+	bool down;    /* its last attempt says nothing but that the destination was down */
 };
 
 struct msg {

@@ -86,6 +86,7 @@ struct sched_dest *dest_for(struct sched *s, int channel, struct str key)
 	d->key_length = key.n;
 	d->channel = (uint8_t)channel;
 	d->window = channel == SCHED_REMOTE ? SCHED_FIRST_WINDOW : UINT32_MAX;
+	d->unknown = channel == SCHED_REMOTE;
 	d->waiting.before = older;
 	d->next_in_table = *b;
 	*b = d;
@@ -139,14 +140,24 @@ static void ring_leave(struct sched_dest **ring, struct sched_dest *d)
 		*ring = d->next_turn;
 }
 
+static bool in_ring(int place)
+{
+	return place == PLACE_RING || place == PLACE_UNKNOWN;
+}
+
+static struct sched_dest **ring_of(struct sched *s, const struct sched_dest *d, int place)
+{
+	if (place == PLACE_PROVIDER)
+		return &d->provider->blocked;
+	return place == PLACE_UNKNOWN ? &s->unknown_ring[d->channel] : &s->ring[d->channel];
+}
+
 static void leave(struct sched *s, struct sched_dest *d)
 {
-	if (d->place == PLACE_RING)
-		ring_leave(&s->ring[d->channel], d);
-	else if (d->place == PLACE_PROVIDER)
-		ring_leave(&d->provider->blocked, d);
-	else if (d->place == PLACE_DUE)
+	if (d->place == PLACE_DUE)
 		dueheap_take(&s->dests_due, &d->due);
+	else if (d->place != PLACE_NONE)
+		ring_leave(ring_of(s, d, d->place), d);
 	d->place = PLACE_NONE;
 }
 
@@ -237,27 +248,38 @@ static void settle_unused(struct sched *s, struct sched_dest *d)
 		enter_due(s, d, ready > s->now + SCHED_REMEMBERED ? ready : s->now + SCHED_REMEMBERED);
 }
 
-/* `turn`: it need not wait behind others of its provider. */
-static void place(struct sched *s, struct sched_dest *d, bool turn)
+/* Where it belongs, and for PLACE_DUE until when. `turn`: it need not wait behind others of its provider. */
+static enum dest_place find_place(const struct sched *s, const struct sched_dest *d, bool turn, int64_t *at)
 {
 	const struct due *first = dueheap_first(&d->waiting);
-	struct sched_provider *p = d->provider;
-	int64_t at = dest_rate_ready(d);
+	const struct sched_provider *p = d->provider;
 
-	leave(s, d);
 	if (first == NULL || d->asking || d->probe || d->running >= limit(s, d))
+		return PLACE_NONE;
+	*at = dest_rate_ready(d);
+	if (first->at > *at)
+		*at = first->at;
+	if (*at > s->now)
+		return PLACE_DUE;
+	if (provider_full(p) || (p && p->blocked && !turn && !in_ring(d->place)))
+		return PLACE_PROVIDER;
+	return d->unknown ? PLACE_UNKNOWN : PLACE_RING;
+}
+
+/* Who stays where he is keeps his turn. */
+static void place(struct sched *s, struct sched_dest *d, bool turn)
+{
+	int64_t at = 0;
+	enum dest_place to = find_place(s, d, turn, &at);
+
+	if (to == d->place && to != PLACE_DUE)
 		return;
-	if (first->at > at)
-		at = first->at;
-	if (at > s->now) {
+	leave(s, d);
+	if (to == PLACE_DUE)
 		enter_due(s, d, at);
-	} else if (provider_full(p) || (p && p->blocked && !turn)) {
-		d->place = PLACE_PROVIDER;
-		ring_enter(&p->blocked, d);
-	} else {
-		d->place = PLACE_RING;
-		ring_enter(&s->ring[d->channel], d);
-	}
+	else if (to != PLACE_NONE)
+		ring_enter(ring_of(s, d, to), d);
+	d->place = (uint8_t)to;
 }
 
 /* The next destination that waits for a slot of the provider gets its turn. */
@@ -267,7 +289,7 @@ static void wake_blocked(struct sched *s, const struct sched_provider *p)
 		struct sched_dest *d = p->blocked;
 
 		place(s, d, true);
-		if (d->place == PLACE_RING)
+		if (in_ring(d->place))
 			return;
 	}
 }
@@ -330,6 +352,8 @@ static void start_job(struct sched *s, struct sched_dest *d, struct job *j)
 	j->down = j->verdict;
 	d->running++;
 	s->running[d->channel]++;
+	j->unknown = d->unknown;
+	s->unknown_running[d->channel] += j->unknown;
 	if (d->provider)
 		d->provider->running++;
 	if (j->verdict)
@@ -341,11 +365,28 @@ static void start_job(struct sched *s, struct sched_dest *d, struct job *j)
 		rate_count(&d->provider->rate_us, d->provider->policy.interval_us, s->now);
 }
 
+/*
+ * Whose turn it is. Those that are not known to answer have their turn every second time, and cannot fill the
+ * channel: however many hang, those that answer have slots.
+ */
+static struct sched_dest *next_dest(struct sched *s, int channel)
+{
+	struct sched_dest *known = s->ring[channel], *unknown = s->unknown_ring[channel];
+
+	if (s->running[channel] >= s->o.concurrency[channel])
+		return NULL;
+	if (s->unknown_running[channel] >= share(s, channel))
+		unknown = NULL;
+	if (known && unknown)
+		return s->unknown_turn[channel] ? unknown : known;
+	return known ? known : unknown;
+}
+
 struct job *dests_next(struct sched *s, int channel)
 {
 	struct sched_dest *d;
 
-	while ((d = s->ring[channel]) != NULL && s->running[channel] < s->o.concurrency[channel]) {
+	while ((d = next_dest(s, channel)) != NULL) {
 		struct job *j = first_job(d);
 
 		/* Others of its provider may have started since it came here, and clocks are set back. */
@@ -360,6 +401,8 @@ struct job *dests_next(struct sched *s, int channel)
 			continue;
 		}
 		start_job(s, d, j);
+		s->unknown_turn[channel] = d->place == PLACE_RING;
+		*ring_of(s, d, d->place) = d->next_turn;
 		dest_settle(s, d);
 		return j;
 	}
@@ -370,6 +413,7 @@ void dest_stopped(struct sched *s, struct sched_dest *d, struct job *j)
 {
 	d->running--;
 	s->running[d->channel]--;
+	s->unknown_running[d->channel] -= j->unknown;
 	if (d->provider)
 		d->provider->running--;
 	if (d->ignore)
@@ -429,7 +473,7 @@ void sched_outcome(struct sched *s, struct job *j, enum sched_outcome outcome, s
 
 	if (d->channel != SCHED_REMOTE)
 		return;
-	j->down = outcome == SCHED_UNREACHABLE;
+	j->down = d->unknown = outcome == SCHED_UNREACHABLE;
 	if (outcome >= SCHED_BUSY)
 		shrink(d);
 	if (outcome == SCHED_UNREACHABLE) {

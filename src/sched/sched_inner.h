@@ -9,7 +9,7 @@
 
 #define SCHED_PROVIDER_BUCKETS 4096
 
-enum dest_place { PLACE_NONE, PLACE_RING, PLACE_DUE, PLACE_PROVIDER };
+enum dest_place { PLACE_NONE, PLACE_RING, PLACE_UNKNOWN, PLACE_DUE, PLACE_PROVIDER };
 
 struct sched_provider {
 	struct sched_provider *next;
@@ -43,6 +43,7 @@ struct sched_dest {
 	uint8_t place; /* #define SCHED_PROVIDER_BUCKETS 4096
 
 enum dest_place */
+	bool unknown;  /* it did not answer last time, or was never asked */
 	bool asking;   /* its provider is not known yet */
 	size_t key_length;
 	char key[];
@@ -58,7 +59,10 @@ struct sched {
 	struct sched_dest **dests; /* by key */
 	size_t ndests, dest_slots;
 	struct dueheap dests_due;
-	struct sched_dest *ring[SCHED_CHANNELS]; /* whose turn it is */
+	struct sched_dest *ring[SCHED_CHANNELS];         /* whose turn it is, of those that answered last time */
+	struct sched_dest *unknown_ring[SCHED_CHANNELS]; /* of the others */
+	bool unknown_turn[SCHED_CHANNELS];               /* the next turn is theirs, if both have somebody */
+	uint32_t unknown_running[SCHED_CHANNELS];
 	uint32_t running[SCHED_CHANNELS];
 	struct sched_provider *providers[SCHED_PROVIDER_BUCKETS]; /* by name */
 };

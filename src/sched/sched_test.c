@@ -420,6 +420,70 @@ static void the_dead_do_not_hold_up_the_living(void **state)
 	sched_free(s, free);
 }
 
+/* Dozens of destinations that accept connections and say nothing: they cannot take all slots. */
+static void who_answers_has_slots(void **state)
+{
+	struct sched *s = make(1, 20);
+	char key[20];
+	int silent = 0;
+
+	(void)state;
+	add(s, 1, 1000, "live.test");
+	attempt(s, 1000, SCHED_WORKED);
+	for (uint64_t i = 0; i < 100; i++) {
+		snprintf(key, sizeof key, "silent%d.test", (int)i);
+		add(s, 100 + i, 1000, key);
+	}
+	while (sched_next(s, 1000))
+		silent++;
+	assert_int_equal(silent, 16);
+	for (uint64_t i = 0; i < 100; i++) {
+		add(s, 1000 + i, 1000, "live.test");
+		assert_int_equal(attempt(s, 1000, SCHED_WORKED)->msg != NULL, 1);
+	}
+	sched_free(s, free);
+}
+
+/* Turns are taken one by one by those that answer and those of which nothing is known. */
+static void the_unknown_have_every_second_turn(void **state)
+{
+	struct sched *s = make(1, 20);
+	int known = 0;
+
+	(void)state;
+	add(s, 1, 1000, "live.test");
+	attempt(s, 1000, SCHED_WORKED);
+	for (uint64_t i = 0; i < 20; i++) {
+		char key[20];
+
+		snprintf(key, sizeof key, "new%d.test", (int)i);
+		add(s, 100 + i, 1000, key);
+		add(s, 200 + i, 1000, "live.test");
+	}
+	for (int i = 0; i < 12; i++)
+		known += sched_next(s, 1000)->msg->id >= 200;
+	assert_int_equal(known, 6);
+	sched_free(s, free);
+}
+
+/* A destination that gets more and more mail does not lose its turn to the others by that. */
+static void more_mail_is_no_later_turn(void **state)
+{
+	struct sched *s = make(1, 1);
+	struct job *j;
+
+	(void)state;
+	add(s, 1, 1000, "a.test");
+	add(s, 2, 1000, "b.test");
+	add(s, 3, 1000, "a.test");
+	j = sched_next(s, 1000);
+	assert_int_equal(j->msg->id, 1);
+	add(s, 4, 1000, "b.test");
+	sched_finish(s, j, NULL, 0, 1000);
+	assert_int_equal(sched_next(s, 1000)->msg->id, 2);
+	sched_free(s, free);
+}
+
 /* ---- policies -------------------------------------------------------------------- */
 
 static bool with_providers;
@@ -722,6 +786,9 @@ int main(void)
 		cmocka_unit_test(a_message_dies_in_time),
 		cmocka_unit_test(run_all_probes_at_once),
 		cmocka_unit_test(the_dead_do_not_hold_up_the_living),
+		cmocka_unit_test(who_answers_has_slots),
+		cmocka_unit_test(the_unknown_have_every_second_turn),
+		cmocka_unit_test(more_mail_is_no_later_turn),
 		cmocka_unit_test(concurrency_of_a_destination),
 		cmocka_unit_test(rate_of_a_destination),
 		cmocka_unit_test(schedule_of_a_destination),
