@@ -11,6 +11,7 @@
 #include "qmail-journal/journal_server.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/random.h"
 #include "sys/service.h"
 #include "wire/attribute.h"
 #include "wire/queueproto.h"
@@ -290,6 +291,22 @@ static void end_message(struct client *c, int status)
 		event_active(c->readable, EV_READ, 0);
 }
 
+/* Every message can be followed; a program of ours may have given it an id before. */
+static void add_trace(struct incoming *m)
+{
+	unsigned char bytes[8];
+	char id[2 * sizeof bytes + 1];
+
+	/* Rather a message without one than none. */
+	if (m->attributes.n + sizeof id + 8 > ATTRIBUTES_MAX || queue_attribute(buf_str(&m->attributes), ATTR_TRACE).n)
+		return;
+	random_bytes(bytes, sizeof bytes);
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	wire_put_u8(&m->attributes, ATTR_TRACE);
+	wire_put_str(&m->attributes, str_of(id));
+}
+
 static void stage(struct client *c)
 {
 	struct incoming *m = &c->m;
@@ -350,6 +367,7 @@ static void take_commit(struct client *c)
 	struct incoming *m = &c->m;
 
 	begin_content(c);
+	add_trace(m);
 	if (m->status == OK && !m->has_sender)
 		m->status = BAD_ENVELOPE;
 	c->busy = true;

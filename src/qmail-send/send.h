@@ -38,8 +38,8 @@ struct envelope {
 	uint32_t uid, pid;
 	uint32_t total;
 	uint8_t flags;   /* MESSAGE_… */
-	struct buf text; /* sender and recipients, one after the other */
-	size_t sender_length;
+	struct buf text; /* sender, attributes and recipients, one after the other */
+	size_t sender_length, attributes_length;
 	struct envelope_recipient {
 		size_t at;
 		uint32_t length;
@@ -49,6 +49,8 @@ struct envelope {
 };
 
 struct str envelope_sender(const struct envelope *env);
+/* Of the message; encoded. */
+struct str envelope_attributes(const struct envelope *env);
 struct str envelope_recipient(const struct envelope *env, uint32_t i);
 void envelope_free(void *env);
 
@@ -160,14 +162,24 @@ void send_pump(struct sender *s);
 
 /* ---- send_log.c ---- */
 /* Lines are collected and written at the end of a turn. */
+enum log_format { LOG_QMAIL, LOG_JSON, LOG_JSON_ONLY };
+void log_set_format(enum log_format f);
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_new_message(const struct msg *m);
-void log_starting(uint64_t delivery, uint64_t message, int channel, struct str recipient);
+struct log_delivery {
+	uint64_t number;
+	const struct msg *m;
+	uint32_t recipient; /* index into the envelope */
+};
+/* to: where it is delivered. */
+void log_starting(const struct log_delivery *d, int channel, struct str to);
+void log_end(const struct msg *m);
+void log_bounce(const struct msg *m, unsigned long qp);
 void log_status(const struct sender *s);
 /* refusal: why it was not done, or NULL */
 void log_order(uint64_t message, const char *order, uint32_t uid, const char *refusal);
 /* letter K, Z or D */
-void log_report(uint64_t delivery, char letter, struct str text);
+void log_report(const struct log_delivery *d, char letter, struct str text);
 void log_flush(void);
 
 #endif

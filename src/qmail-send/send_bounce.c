@@ -258,7 +258,7 @@ static unsigned long inject(const struct bounce *b, const struct envelope *env)
 
 static void settle(struct bounce *b, struct msg *m, unsigned long qp)
 {
-	log_line("bounce msg %llu qp %lu", (unsigned long long)b->id, qp);
+	log_bounce(m, qp);
 	b->settled = true;
 	message_end(b->s, m);
 }

@@ -28,6 +28,21 @@ static bool read_bounce_form(struct send_config *c, struct err *e)
 	return ok && control_number("bouncemaxbytes", &c->bounce_max, e);
 }
 
+static bool read_log_format(struct err *e)
+{
+	struct buf word = BUF_INIT(LINE_MAX_BYTES);
+	bool ok = control_line_or("logformat", "qmail", &word, e);
+
+	if (str_ieq(buf_str(&word), STR("json")))
+		log_set_format(LOG_JSON);
+	else if (str_ieq(buf_str(&word), STR("json-only")))
+		log_set_format(LOG_JSON_ONLY);
+	else if (ok && !str_ieq(buf_str(&word), STR("qmail")))
+		log_line("warning: control/logformat says neither qmail nor json nor json-only");
+	buf_free(&word);
+	return ok;
+}
+
 bool send_config_load(struct sender *s, struct err *e)
 {
 	struct send_config *c = &s->config;
@@ -38,7 +53,8 @@ bool send_config_load(struct sender *s, struct err *e)
 		return false;
 	if (c->lifetime > INT64_MAX / 4)
 		c->lifetime = INT64_MAX / 4;
-	return read_bounce_form(c, e) && read_concurrency("concurrencylocal", 10, &c->concurrency[SCHED_LOCAL], e) &&
+	return read_log_format(e) && read_bounce_form(c, e) &&
+	       read_concurrency("concurrencylocal", 10, &c->concurrency[SCHED_LOCAL], e) &&
 	       read_concurrency("concurrencyremote", 20, &c->concurrency[SCHED_REMOTE], e) &&
 	       control_line_or("bouncefrom", "MAILER-DAEMON", &c->bouncefrom, e) &&
 	       control_line_or_me("bouncehost", "bouncehost", &c->bouncehost, e) &&

@@ -270,7 +270,8 @@ static struct running *begin(struct spawner *sp, struct job *job)
 	sp->s->next_delivery += run->nrecipients;
 	for (uint32_t i = 0; i < run->nrecipients; i++) {
 		message_recipient(sp->s, job, run->recipients[i], &address);
-		log_starting(run->first_number + i, job->msg->id, sp->channel, buf_str(&address));
+		log_starting(&(struct log_delivery){ run->first_number + i, job->msg, run->recipients[i] }, sp->channel,
+			     buf_str(&address));
 	}
 	buf_free(&address);
 	log_status(sp->s);
@@ -384,7 +385,7 @@ static void report(struct spawner *sp, struct running *run, uint32_t i, char let
 			buf_addz(&last, TOO_OLD);
 		text = buf_str(&last);
 	}
-	log_report(run->first_number + i, letter, text);
+	log_report(&(struct log_delivery){ run->first_number + i, run->job->msg, run->recipients[i] }, letter, text);
 	if (letter == 'Z')
 		still_open(run, i, text);
 	else if (letter == 'D')

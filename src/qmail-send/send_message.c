@@ -22,6 +22,11 @@ struct str envelope_sender(const struct envelope *env)
 	return str_head(buf_str(&env->text), env->sender_length);
 }
 
+struct str envelope_attributes(const struct envelope *env)
+{
+	return str_head(str_from(buf_str(&env->text), env->sender_length), env->attributes_length);
+}
+
 struct str envelope_recipient(const struct envelope *env, uint32_t i)
 {
 	return (struct str){ env->text.p + env->recipients[i].at, env->recipients[i].length };
@@ -47,6 +52,8 @@ static struct envelope *begin_envelope(const struct message_packet *m)
 	env->total = m->total;
 	buf_add(&env->text, m->sender);
 	env->sender_length = m->sender.n;
+	buf_add(&env->text, m->attributes);
+	env->attributes_length = m->attributes.n;
 	return env;
 }
 
@@ -301,7 +308,7 @@ void message_settle(struct sender *s, struct msg *m)
 
 void message_end(struct sender *s, struct msg *m)
 {
-	log_line("end msg %llu", (unsigned long long)m->id);
+	log_end(m);
 	journal_end(s, m->id);
 	message_drop_envelope(m);
 	sched_remove(s->sched, m);

@@ -68,7 +68,7 @@ static void remove_message(struct sender *s, struct msg *m, const struct order_p
 {
 	m->removed = true;
 	answer(s, o, ORDER_OK, has_running(m) ? "removed; the delivery that runs may still succeed" : "");
-	log_line("end msg %llu", (unsigned long long)m->id);
+	log_end(m);
 	journal_end(s, m->id);
 	sched_drop_jobs(s->sched, m);
 	message_settle(s, m);
@@ -110,10 +110,11 @@ static void fail_recipient(struct sender *s, struct msg *m, uint32_t i, struct s
 	struct envelope *env = m->envelope;
 	struct buf address = BUF_INIT(SIZE_MAX);
 	struct route r = route_address(&s->routes, envelope_recipient(env, i), &address);
+	struct log_delivery d = { s->next_delivery++, m, i };
 
 	/* As if it had been tried: who reads the log counts deliveries. */
-	log_starting(s->next_delivery, m->id, r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE, buf_str(&address));
-	log_report(s->next_delivery++, 'D', text);
+	log_starting(&d, r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE, buf_str(&address));
+	log_report(&d, 'D', text);
 	env->recipients[i].done = true;
 	journal_result(s, m->id, i, 'D', text);
 	buf_free(&address);

@@ -13,6 +13,7 @@ static const struct {
 	const char *name, *key;
 } attributes[] = {
 	{ ATTR_TRACE, "trace", "trace" },
+	{ ATTR_MESSAGE_ID, "Message-ID", "messageid" },
 	{ ATTR_PROTOCOL, "protocol", "protocol" },
 	{ ATTR_CLIENT_IP, "client address", "client" },
 	{ ATTR_CLIENT_NAME, "client name", "clientname" },

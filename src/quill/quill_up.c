@@ -58,7 +58,8 @@ static pid_t run(struct up *u, const char *program, const char *argument)
 /* Lines tell when a part is ready; they go out as they are. */
 static void look_at_line(struct up *u, struct str line)
 {
-	if (str_starts(line, STR("status: local ")))
+	/* With control/logformat json-only it is an object. */
+	if (str_starts(line, STR("status: local ")) || str_find(line, STR("\"event\":\"status\"")) < line.n)
 		u->send_ready = true;
 	if (str_starts(line, STR("qmail-smtpd: listening on ")))
 		u->smtpd_ready = true;

@@ -88,6 +88,7 @@ bool submit_begin(struct submit *s, bool use_environment, struct err *e)
 {
 	s->status = 0;
 	s->sender_given = false;
+	s->messageid = (struct messageid){ 0 };
 	s->out.limit = s->envelope.limit = SIZE_MAX;
 	buf_clear(&s->out);
 	buf_clear(&s->envelope);
@@ -119,6 +120,7 @@ void submit_data(struct submit *s, struct str data)
 			fail(s, 53);
 		return;
 	}
+	messageid_feed(&s->messageid, data);
 	while (data.n) {
 		struct str part = str_head(data, FRAME_MAX);
 
@@ -230,6 +232,8 @@ bool submit_commit(struct submit *s, struct submit_result *r)
 		return status == 0;
 	}
 	if (status == 0) {
+		if (messageid_value(&s->messageid).n)
+			submit_attribute(s, ATTR_MESSAGE_ID, messageid_value(&s->messageid));
 		frame_put(&s->out, FRAME_COMMIT, STR(""));
 		flush(s);
 		status = s->status ? s->status : await_reply(s, &r->message);

@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "submit/messageid.h"
 #include "wire/attribute.h"
 
 #define SUBMIT_ADDRESS_MAX 1002 /* longer addresses: status 11 */
@@ -35,6 +36,7 @@ struct submit {
 	struct buf envelope;
 	int status;  /* first failure as a qmail-queue exit code, 0 */
 	bool active; /* between begin and commit or cancel */
+	struct messageid messageid;
 	bool sender_given;
 };
 

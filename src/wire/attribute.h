@@ -21,6 +21,8 @@ enum message_attribute {
 	ATTR_REQUIRETLS = 11,
 	ATTR_TRACE = 12,      /* trace id */
 	ATTR_SUBMISSION = 13, /* value empty: handed in by a user of ours, not passed on for somebody */
+	ATTR_MESSAGE_ID = 20, /* of the header field, as far as it fits */
+	ATTR_IMPORTED = 21,   /* which message of which classic queue it was */
 };
 
 enum recipient_attribute {
