@@ -11,7 +11,7 @@
 
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
-	password virtual checker \
+	password virtual checker pop3 sasl \
 	dnsmessage ucspi netrules qmtp serial supervision
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
@@ -73,6 +73,10 @@ LIB_virtual := base sys wire users mailbox
 PKG_virtual := sqlite3
 # Programs of the checkpassword interface.
 LIB_checker := base sys tls
+# POP3, serving.
+LIB_pop3 := base sys mailbox sasl
+# Mechanisms of SASL, serving.
+LIB_sasl := base
 # One local delivery: .qmail, Maildir, mbox, program, forward.
 LIB_local := base sys wire mail submit mailbox
 # A simulated disk in place of sys/file.c; only tests link it. Its archive must come before that of sys, as it does
@@ -137,6 +141,9 @@ PROG_checkpassword := checker password sys base
 PROG_checkpassword-pam := checker sys base
 PKG_PROG_checkpassword-pam := pam
 PROG_checkpassword-mailbox := checker virtual mailbox password sys base
+
+# POP3.
+PROG_qmail-pop3d := pop3 sandbox sys base
 
 # Helpers for .qmail lines and scripts.
 PROG_forward := filter base

@@ -1,4 +1,4 @@
-/* tls_internal: what tlscontext and tlsclient share. */
+/* tls_internal: what the modules of this library share. */
 #ifndef TLS_TLS_INTERNAL_H
 #define TLS_TLS_INTERNAL_H
 
@@ -29,6 +29,9 @@ SSL_SESSION *tls_saved_find(struct tls_context *c, struct str key);
 /* Takes the session over. */
 void tls_saved_put(struct tls_context *c, struct str key, SSL_SESSION *session);
 void tls_saved_drop(struct tls_context *c, struct str key);
+
+/* PEM of a key and a chain, to show to the other side. */
+bool tls_use_certificate(SSL_CTX *ssl, struct str pem, struct err *e);
 
 /* The first error in OpenSSL's queue, which is emptied: never NULL. */
 const char *tls_error_text(void);

@@ -111,6 +111,13 @@ static bool use_chain(SSL_CTX *ssl, struct str pem)
 	return n > 0;
 }
 
+bool tls_use_certificate(SSL_CTX *ssl, struct str pem, struct err *e)
+{
+	if (use_chain(ssl, pem) && use_key(ssl, pem) && SSL_CTX_check_private_key(ssl) == 1)
+		return true;
+	return err_perm(e, "unable to use the certificate and its key: %s", tls_error_text());
+}
+
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
 	return tls_client_new_session(SSL_get_app_data(ssl), session);
@@ -133,10 +140,7 @@ static bool set_up(struct tls_context *c, struct str certificate, struct str cip
 		if (!ok)
 			return err_perm(e, "unable to use the list of ciphers: %s", tls_error_text());
 	}
-	if (certificate.n && (!use_chain(c->ssl, certificate) || !use_key(c->ssl, certificate) ||
-			      SSL_CTX_check_private_key(c->ssl) != 1))
-		return err_perm(e, "unable to use the certificate and its key: %s", tls_error_text());
-	return true;
+	return certificate.n == 0 || tls_use_certificate(c->ssl, certificate, e);
 }
 
 struct tls_context *tls_context_new(struct str certificate, struct str ciphers, struct hash_key key, struct err *e)
