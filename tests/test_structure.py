@@ -52,7 +52,8 @@ TESTED_ELSEWHERE = {
     "ucspi/dial.c": "tests/test_ucspi.py", "qmtp/mailin.c": "tests/test_qmtp.py",
     "serial/serialnames.c": "tests/test_serial.py",
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
-    "checker/checker.c": "tests/test_checkpassword.py",
+    "checker/checker.c": "tests/test_checkpassword.py", "pop3/popsession.c": "tests/test_pop3.py",
+    "pop3/popwire.c": "tests/test_pop3.py",
     # mailboxes without accounts: looked up and filled by deliveries
     "virtual/virtualfind.c": "tests/test_virtual.py", "local/maildirplus.c": "tests/test_virtual.py",
     # used by every other test

@@ -26,7 +26,8 @@ struct popauth {
 	struct buf credentials; /* login NUL password NUL stamp NUL, for a program of the checkpassword interface */
 };
 
-#define POPAUTH_INIT ((struct popauth){ .user = BUF_INIT(POPLINE_MAX), .sasl = SASL_INIT, .credentials = BUF_INIT(3 * POPLINE_MAX) })
+#define POPAUTH_INIT \
+	((struct popauth){ .user = BUF_INIT(POPLINE_MAX), .sasl = SASL_INIT, .credentials = BUF_INIT(3 * POPLINE_MAX) })
 
 void popauth_greet(const struct popauth *a, struct buf *out);
 enum popauth_next popauth_line(struct popauth *a, struct str line, struct buf *out);

@@ -145,9 +145,14 @@ static void nonsense_without_end_is_ended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(user_and_pass), TEST(apop), TEST(sasl), TEST(tls_forgets_what_came_before),
-		TEST(passwords_wait_for_tls_where_they_must), TEST(everything_else_needs_a_login),
-		TEST(a_nul_is_no_part_of_a_name), TEST(nonsense_without_end_is_ended),
+		TEST(user_and_pass),
+		TEST(apop),
+		TEST(sasl),
+		TEST(tls_forgets_what_came_before),
+		TEST(passwords_wait_for_tls_where_they_must),
+		TEST(everything_else_needs_a_login),
+		TEST(a_nul_is_no_part_of_a_name),
+		TEST(nonsense_without_end_is_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ struct popline {
 bool popline_next(struct popline *l, struct str *input, struct str *line);
 
 struct popcommand {
-	struct str verb; /* up to the first blank */
+	struct str verb;     /* up to the first blank */
 	struct str argument; /* without blanks in front; blanks behind it count */
 };
 

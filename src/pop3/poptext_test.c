@@ -122,8 +122,8 @@ static void commands_are_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_end_with_cr_lf),	  cmocka_unit_test(the_last_line_gets_an_end),
-		cmocka_unit_test(dots_are_doubled),	  cmocka_unit_test(top_ends_after_its_lines),
+		cmocka_unit_test(lines_end_with_cr_lf),   cmocka_unit_test(the_last_line_gets_an_end),
+		cmocka_unit_test(dots_are_doubled),       cmocka_unit_test(top_ends_after_its_lines),
 		cmocka_unit_test(sizes_are_what_is_sent), cmocka_unit_test(commands_are_lines),
 	};
 

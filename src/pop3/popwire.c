@@ -46,7 +46,8 @@ bool popwire_flush(struct popwire *w)
 	int64_t until = deadline();
 
 	while (rest.n && !w->gone) {
-		ssize_t r = wait_for(w->out, POLLOUT, until) ? write(w->out, rest.p, rest.n < MUCH ? rest.n : MUCH) : -1;
+		ssize_t r =
+		    wait_for(w->out, POLLOUT, until) ? write(w->out, rest.p, rest.n < MUCH ? rest.n : MUCH) : -1;
 
 		if (r > 0)
 			rest = str_from(rest, (size_t)r);

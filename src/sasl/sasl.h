@@ -26,8 +26,7 @@ struct sasl {
 	struct buf challenge; /* base64, or empty */
 };
 
-#define SASL_INIT \
-	((struct sasl){ 0, BUF_INIT(SASL_TEXT_MAX), BUF_INIT(SASL_TEXT_MAX), BUF_INIT(SASL_TEXT_MAX) })
+#define SASL_INIT ((struct sasl){ 0, BUF_INIT(SASL_TEXT_MAX), BUF_INIT(SASL_TEXT_MAX), BUF_INIT(SASL_TEXT_MAX) })
 
 /*
  * `initial` is the response that came with the command, in base64 ("=" for

@@ -56,8 +56,7 @@ static void the_client_may_cancel(void **state)
 static void malformed_answers_are_refused(void **state)
 {
 	/* no base64; no NULs; one NUL; no user; for somebody else; a NUL in the password */
-	static const char *const bad[] = { "x",	  "YQ",		  "YW5u",	"YQBi",
-					   "AAB4", "Ym9iAGFubgB4", "AGFubgB4AHk=", "=" };
+	static const char *const bad[] = { "x", "YQ", "YW5u", "YQBi", "AAB4", "Ym9iAGFubgB4", "AGFubgB4AHk=", "=" };
 	struct sasl s = SASL_INIT;
 
 	(void)state;

@@ -1,0 +1,229 @@
+/*
+ * qmail-popup [-ST] HOSTNAME PROGRAM [ARGUMENT ...]
+ * qmail-popup [-ST] -l ADDRESS:PORT ... HOSTNAME PROGRAM [ARGUMENT ...]
+ *
+ * POP3 until the client has logged in (contract §15.1): PROGRAM, of the
+ * checkpassword interface, gets name and password on descriptor 3. One client
+ * on descriptors 0 and 1, or, with -l, all who come to these addresses. A
+ * session ends with exit code 1, whatever came of it.
+ *
+ * -S: TLS from the beginning. -T: no password without TLS. The certificate is
+ * control/servercert.pem.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/control.h"
+#include "listener/listener.h"
+#include "qmail-popup/popup.h"
+#include "sys/accounts.h"
+#include "sys/home.h"
+#include "sys/io.h"
+#include "sys/service.h"
+
+#define USAGE "-ERR usage: popup hostname subprogram\r\n"
+#define NOBODY 65534
+#define CERTIFICATE "servercert.pem"
+
+static const char *const files[] = { CERTIFICATE };
+
+struct listening {
+	struct popup popup;
+	struct listener listener;
+	uint64_t fingerprint; /* of the certificate's file */
+};
+
+/* ---- setting up ------------------------------------------------------------------- */
+
+static bool read_certificate(struct popup *p, struct err *e)
+{
+	struct buf pem = BUF_INIT(CONTROL_FILE_MAX);
+	bool present, ok = control_text(CERTIFICATE, &pem, &present, e);
+	struct tls_server_context *fresh = NULL;
+
+	if (ok && present) {
+		fresh = tls_server_context_new(buf_str(&pem), STR(""), e);
+		ok = fresh != NULL || err_context(e, "control/" CERTIFICATE);
+	}
+	if (pem.p)
+		explicit_bzero(pem.p, pem.cap);
+	buf_free(&pem);
+	if (!ok)
+		return false;
+	tls_server_context_free(p->tls);
+	p->tls = fresh;
+	return true;
+}
+
+/* Who talks with strangers. Machines without the accounts have nobody. */
+static void choose_user(struct popup *p)
+{
+	struct accounts a;
+	struct err e;
+	bool known = accounts_load(&a, &e);
+
+	p->change_user = getuid() == 0;
+	p->uid = known ? a.uid[ACCOUNT_DAEMON] : NOBODY;
+	p->gid = known ? a.gid_nofiles : NOBODY;
+}
+
+/* Without a home there is no certificate; everything else works. */
+static bool set_up(struct popup *p, struct err *e)
+{
+	choose_user(p);
+	if (home_open(e) && !read_certificate(p, e))
+		return false;
+	if ((p->tls_at_once || p->tls_required) && p->tls == NULL)
+		return err_perm(e, "TLS needs a certificate in %s/control/" CERTIFICATE,
+				home_dir() == -1 ? "the home" : home_path());
+	return true;
+}
+
+/* ---- one client ------------------------------------------------------------------- */
+
+/* Under inetd, descriptor 2 is the client. */
+static bool apart(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && (x.st_dev != y.st_dev || x.st_ino != y.st_ino);
+}
+
+static int one_session(struct popup *p)
+{
+	const char *client = getenv("TCPREMOTEIP");
+	struct err e;
+
+	p->log = apart(1, 2);
+	if (!set_up(p, &e)) {
+		if (p->log)
+			service_log(POPUP_NAME, "fatal: %s", e.text);
+		io_write_all(1, "-ERR unable to read controls\r\n", 30);
+		return 1;
+	}
+	popup_session(p, 0, 1, client ? client : "unknown");
+	return 1;
+}
+
+/* ---- listening -------------------------------------------------------------------- */
+
+static void log_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	service_log(POPUP_NAME, "%s", line);
+}
+
+static int serve(void *ctx, int fd, const struct inetaddr *peer)
+{
+	struct listening *l = ctx;
+	char ip[INETADDR_TEXT];
+
+	inetaddr_text(peer, ip);
+	setenv("PROTO", "TCP", 1);
+	setenv("TCPREMOTEIP", ip, 1);
+	signal(SIGPIPE, SIG_IGN);
+	popup_session(&l->popup, fd, fd, ip);
+	return 1;
+}
+
+static void refresh(void *ctx)
+{
+	struct listening *l = ctx;
+	uint64_t now = control_fingerprint(files, 1);
+	struct err e;
+
+	if (home_dir() == -1 || now == l->fingerprint)
+		return;
+	l->fingerprint = now;
+	if (!read_certificate(&l->popup, &e))
+		service_log(POPUP_NAME, "keeping the certificate of before: %s", e.text);
+	else
+		service_log(POPUP_NAME, "certificate read again");
+}
+
+static bool limits(struct listener_config *c, struct err *e)
+{
+	uint64_t children = 100, per_client = 20;
+
+	if (home_dir() != -1 && (!control_number("concurrencypop3", &children, e) ||
+				 !control_number("concurrencyperclient", &per_client, e)))
+		return false;
+	c->max_children = children > 10000 ? 10000 : (unsigned)children;
+	c->max_per_client = per_client > 10000 ? 10000 : (unsigned)per_client;
+	return true;
+}
+
+static bool bind_all(struct listening *l, const struct str *where, size_t n, struct err *e)
+{
+	struct buf bound = BUF_INIT(LISTENER_SOCKETS_MAX * 64);
+	struct str rest, line;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = listener_bind(&l->listener, where[i], &bound, e);
+	rest = buf_str(&bound);
+	while (ok && str_next_line(&rest, &line))
+		service_log(POPUP_NAME, "listening on %.*s", STR_ARG(line));
+	buf_free(&bound);
+	return ok;
+}
+
+static int listen_at(struct listening *l, const struct str *where, size_t n)
+{
+	struct listener_config config = {
+		.io_timeout = 1200,
+		.grace = 5,
+		.busy = "-ERR too many connections, try again later\r\n",
+		.busy_client = "-ERR too many connections from your address\r\n",
+		.serve = serve,
+		.reload = refresh,
+		.refresh = refresh,
+		.log = log_line,
+		.ctx = l,
+	};
+	struct err e;
+
+	l->popup.log = true;
+	l->listener = LISTENER_INIT;
+	if (set_up(&l->popup, &e) && limits(&config, &e)) {
+		l->fingerprint = home_dir() == -1 ? 0 : control_fingerprint(files, 1);
+		if (bind_all(l, where, n, &e) && listener_run(&l->listener, &config, &e)) {
+			listener_close(&l->listener);
+			return 0;
+		}
+	}
+	fprintf(stderr, POPUP_NAME ": fatal: %s\n", e.text);
+	return err_exit_code(&e);
+}
+
+int main(int argc, char **argv)
+{
+	static struct listening l;
+	struct str where[LISTENER_SOCKETS_MAX];
+	size_t n = 0;
+	bool usage = false;
+
+	io_open_standard_fds();
+	opterr = 0;
+	for (int opt; (opt = getopt(argc, argv, "+l:ST")) != -1;) {
+		if (opt == 'S')
+			l.popup.tls_at_once = true;
+		else if (opt == 'T')
+			l.popup.tls_required = true;
+		else if (opt == 'l' && n < LISTENER_SOCKETS_MAX)
+			where[n++] = str_of(optarg);
+		else
+			usage = true;
+	}
+	if (usage || argc - optind < 2) {
+		io_write_all(1, USAGE, sizeof USAGE - 1);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	l.popup.hostname = argv[optind];
+	l.popup.program = argv + optind + 1;
+	return n ? listen_at(&l, where, n) : one_session(&l.popup);
+}
