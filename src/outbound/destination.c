@@ -30,6 +30,7 @@ static void finish_about_host(struct destination *d, char letter, const char *be
 static void set_single(struct destination *d, const struct peeraddress *a, struct str name)
 {
 	d->addresses[0] = *a;
+	d->qmtp[0] = false;
 	d->n = 1;
 	buf_add(&d->names, name);
 	d->name_at[0] = 0;
@@ -127,7 +128,12 @@ bool destination_next(struct destination *d)
 	return true;
 }
 
-void destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p)
+uint16_t destination_port(const struct destination *d, size_t i)
+{
+	return d->qmtp[i] ? OUTBOUND_QMTP_PORT : d->port;
+}
+
+bool destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p)
 {
 	bool verify = false;
 
@@ -139,6 +145,13 @@ void destination_policy(const struct destination *d, struct outsettings *s, size
 	p->name = str_from(str_head(buf_str(&d->names), d->name_end[i]), d->name_at[i]);
 	p->no_chunking |= s->chunking == 0;
 	tlshosts_apply(&s->tls, p, verify);
+	if (!d->qmtp[i])
+		return true;
+	p->qmtp = true;
+	if (p->tls == SESSION_TLS_MUST)
+		return false;
+	p->tls = SESSION_TLS_NEVER;
+	return true;
 }
 
 static bool address_of(const struct dns_record *r, struct peeraddress *a)
@@ -197,6 +210,7 @@ static void take_address(struct destination *d, const struct dns_record *r)
 
 	if (!address_of(r, &d->addresses[d->n]))
 		return;
+	d->qmtp[d->n] = false;
 	if (d->n &&
 	    str_eq(r->name, str_from(str_head(buf_str(&d->names), d->name_end[d->n - 1]), d->name_at[d->n - 1]))) {
 		d->name_at[d->n] = d->name_at[d->n - 1];
@@ -209,8 +223,34 @@ static void take_address(struct destination *d, const struct dns_record *r)
 	d->n++;
 }
 
+/* MXPS: the preferences that say QMTP. */
+static bool preference_says_qmtp(uint32_t preference)
+{
+	return preference >= 12800 && preference <= 13055 && preference % 16 == 1;
+}
+
+/* Each address from first on becomes two: by QMTP, and as it was. */
+static void add_qmtp(struct destination *d, size_t first)
+{
+	size_t n = d->n - first;
+
+	if (d->n + n > DNS_SET_MAX)
+		return;
+	d->n += n;
+	while (n-- > 0)
+		for (size_t twin = 2; twin-- > 0;) {
+			size_t to = first + 2 * n + twin;
+
+			d->addresses[to] = d->addresses[first + n];
+			d->name_at[to] = d->name_at[first + n];
+			d->name_end[to] = d->name_end[first + n];
+			d->qmtp[to] = twin == 0;
+		}
+}
+
 /* Addresses better than ours, by ascending preference, equal ones in random order. */
-static void take_addresses(struct destination *d, const struct dns_answer *a, uint32_t below)
+static void take_addresses(struct destination *d, const struct outsettings *s, const struct dns_answer *a,
+			   uint32_t below)
 {
 	uint32_t done_below = 0;
 
@@ -232,6 +272,8 @@ static void take_addresses(struct destination *d, const struct dns_answer *a, ui
 			if (a->records[i].preference == lowest)
 				take_address(d, &a->records[i]);
 		shuffle(d, first);
+		if (s->mxps && d->relays == NULL && preference_says_qmtp(lowest))
+			add_qmtp(d, first);
 		done_below = lowest + 1;
 	}
 }
@@ -240,7 +282,7 @@ static void answer_found(struct destination *d, const struct outsettings *s, con
 {
 	uint32_t own = own_preference(d, s, a);
 
-	take_addresses(d, a, own);
+	take_addresses(d, s, a, own);
 	if (d->n)
 		return;
 	if (own < 65536)

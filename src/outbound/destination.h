@@ -15,8 +15,8 @@
 #include "outbound/outsettings.h"
 
 struct destination {
-	struct str host; /* the caller's memory */
-	uint16_t port;
+	struct str host;             /* the caller's memory */
+	uint16_t port;               /* see destination_port */
 	const struct relays *relays; /* by smtproutes; NULL: the domain's exchangers */
 	size_t relay;                /* which one it is */
 	bool soft;                   /* one before might have done */
@@ -28,6 +28,7 @@ struct destination {
 	struct buf detail;           /* a further line, in words; may be empty */
 	size_t n;
 	struct peeraddress addresses[DNS_SET_MAX];
+	bool qmtp[DNS_SET_MAX]; /* by QMTP, which the exchanger's preference says (MXPS); the same by SMTP comes next */
 	/* The hosts that the addresses belong to: where each one's name begins in `names`, and its end. */
 	uint32_t name_at[DNS_SET_MAX], name_end[DNS_SET_MAX];
 	struct buf names;
@@ -40,8 +41,14 @@ void destination_answer(struct destination *d, const struct outsettings *s, cons
 /* All addresses failed, or there was none: true when there is another relay, as after destination_begin. */
 bool destination_next(struct destination *d);
 
-/* How to speak to the i-th address. What it refers to lives as long as d and the settings. */
-void destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p);
+/* Of the i-th address. */
+uint16_t destination_port(const struct destination *d, size_t i);
+
+/*
+ * How to speak to the i-th address. What it refers to lives as long as d and the settings. False: it must be left out,
+ * for QMTP has no TLS that must be.
+ */
+bool destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p);
 
 void destination_free(struct destination *d);
 

@@ -189,6 +189,63 @@ static void test_ourselves_and_worse_are_dropped(void **state)
 	assert_int_equal(d.n, 1);
 }
 
+static void expect_ways(const char *want)
+{
+	char text[PEERADDRESS_TEXT_MAX];
+	struct buf got = BUF_INIT(1000);
+
+	for (size_t i = 0; i < d.n; i++) {
+		struct session_policy p;
+		bool usable = destination_policy(&d, &settings, i, &p);
+
+		assert_true(usable && p.qmtp == d.qmtp[i] && (!p.qmtp || p.tls == SESSION_TLS_NEVER));
+		assert_true(str_eq(p.name, STR("x")));
+		peeraddress_text(&d.addresses[i], text);
+		buf_addf(&got, "%s:%u ", text, destination_port(&d, i));
+	}
+	assert_string_equal(buf_cstr(&got), want);
+	buf_free(&got);
+}
+
+static void test_qmtp_by_preference(void **state)
+{
+	static const struct {
+		uint16_t preference;
+		bool qmtp;
+	} rows[] = { { 12801, true },  { 12817, true },  { 13041, true },  { 12800, false }, { 12802, false },
+		     { 13042, false }, { 12785, false }, { 13057, false }, { 1, false },     { 0, false } };
+
+	(void)state;
+	settings.mxps = 1;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin_answer(DNS_FOUND);
+		put_a(rows[i].preference, "\1\1\1\1");
+		finish();
+		expect_ways(rows[i].qmtp ? "1.1.1.1:209 1.1.1.1:25 " : "1.1.1.1:25 ");
+	}
+	begin_answer(DNS_FOUND);
+	put_a(10, "\3\3\3\3");
+	put_a(12801, "\1\1\1\1");
+	put_a(12817, "\2\2\2\2");
+	put_a(12817, "\2\2\2\2");
+	put_a(20000, "\4\4\4\4");
+	finish();
+	expect_ways("3.3.3.3:25 1.1.1.1:209 1.1.1.1:25 2.2.2.2:209 2.2.2.2:25 2.2.2.2:209 2.2.2.2:25 4.4.4.4:25 ");
+
+	/* As many as there is room for stay as they are. */
+	begin_answer(DNS_FOUND);
+	for (size_t i = 0; i < DNS_SET_MAX; i++)
+		put_a(12801, "\1\1\1\1");
+	finish();
+	assert_true(d.n == DNS_SET_MAX && !d.qmtp[0] && !d.qmtp[DNS_SET_MAX - 1]);
+
+	settings.mxps = 0;
+	begin_answer(DNS_FOUND);
+	put_a(12801, "\1\1\1\1");
+	finish();
+	expect_ways("1.1.1.1:25 ");
+}
+
 static void test_outcomes(void **state)
 {
 	static const struct {
@@ -243,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_by_preference),
 		cmocka_unit_test(test_equal_preferences_are_shared),
 		cmocka_unit_test(test_ourselves_and_worse_are_dropped),
+		cmocka_unit_test(test_qmtp_by_preference),
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_loopback),
 	};

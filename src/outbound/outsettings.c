@@ -52,7 +52,7 @@ static bool load(struct outsettings *s, struct err *e)
 	s->per_host = 20;
 	s->chunking = 1;
 	if (!control_number("concurrencyperhost", &s->per_host, e) ||
-	    !control_number("chunkingremote", &s->chunking, e))
+	    !control_number("chunkingremote", &s->chunking, e) || !control_number("mxps", &s->mxps, e))
 		return false;
 	if (s->per_host == 0)
 		s->per_host = 1;
@@ -85,10 +85,16 @@ void outsettings_free(struct outsettings *s)
 
 uint64_t outsettings_fingerprint(void)
 {
-	static const char *const files[] = {
-		"me",         "helohost",    "smtproutes",    "timeoutconnect", "timeoutremote", "concurrencyperhost",
-		"outgoingip", "outgoingips", "chunkingremote"
-	};
+	static const char *const files[] = { "me",
+					     "helohost",
+					     "smtproutes",
+					     "timeoutconnect",
+					     "timeoutremote",
+					     "concurrencyperhost",
+					     "outgoingip",
+					     "outgoingips",
+					     "chunkingremote",
+					     "mxps" };
 
 	return control_fingerprint(files, sizeof files / sizeof *files);
 }

@@ -7,6 +7,7 @@
  *   timeoutconnect  seconds for connecting to one address
  *   timeoutremote   seconds for one reply, and for each piece of a message to go out
  *   chunkingremote  0: no BDAT
+ *   mxps            1: QMTP where the preference of an exchanger says it
  *   concurrencyperhost  sessions with one address at a time (qmail-rspawn)
  */
 #ifndef OUTBOUND_OUTSETTINGS_H
@@ -32,7 +33,7 @@ struct outsettings {
 	uint64_t timeout_connect; /* seconds, at least 1 */
 	uint64_t timeout_remote;
 	uint64_t per_host;
-	uint64_t chunking;
+	uint64_t chunking, mxps;
 	struct ownaddresses own;
 };
 

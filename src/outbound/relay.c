@@ -8,11 +8,11 @@
 static const struct scheme {
 	struct str name;
 	uint16_t port;
-	bool wrapped, lmtp;
+	bool wrapped, lmtp, qmtp;
 } schemes[] = {
-	{ { "smtp://", 7 }, 25, false, false },
-	{ { "smtps://", 8 }, 465, true, false },
-	{ { "lmtp://", 7 }, 24, false, true },
+	{ { "smtp://", 7 }, 25, false, false, false },  { { "smtps://", 8 }, 465, true, false, false },
+	{ { "lmtp://", 7 }, 24, false, true, false },   { { "qmtp://", 7 }, OUTBOUND_QMTP_PORT, false, false, true },
+	{ { "qmtps://", 8 }, 6209, true, false, true },
 };
 
 /* "host", "host:port", "[address]", "[address]:port", and as ever "[address]port". */
@@ -76,7 +76,8 @@ static bool take_user(struct relay *r, struct str text)
 {
 	struct str user, password;
 
-	if (!str_cut(text, ':', &user, &password) || user.n == 0)
+	/* QMTP knows no users. */
+	if (r->policy.qmtp || !str_cut(text, ':', &user, &password) || user.n == 0)
 		return false;
 	r->user = decode(user, &r->policy.user);
 	r->password = decode(password, &r->policy.password);
@@ -98,6 +99,8 @@ static bool take_tls(struct relay *r, struct str value)
 		r->policy.tls = SESSION_TLS_MUST;
 	else
 		return false;
+	if (r->policy.qmtp && !r->policy.wrapped)
+		return r->policy.tls == SESSION_TLS_NEVER;
 	return !r->policy.wrapped || r->policy.tls == SESSION_TLS_MUST;
 }
 
@@ -130,7 +133,8 @@ static bool parse_url(struct relay *r, const struct scheme *scheme, struct str r
 	r->port = scheme->port;
 	r->policy.wrapped = scheme->wrapped;
 	r->policy.lmtp = scheme->lmtp;
-	r->policy.tls = scheme->wrapped ? SESSION_TLS_MUST : SESSION_TLS_MAY;
+	r->policy.qmtp = scheme->qmtp;
+	r->policy.tls = scheme->wrapped ? SESSION_TLS_MUST : scheme->qmtp ? SESSION_TLS_NEVER : SESSION_TLS_MAY;
 	str_cut(rest, '?', &authority, &options);
 	at = str_rchr(authority, '@');
 	if (at < authority.n && !take_user(r, str_head(authority, at)))

@@ -8,7 +8,8 @@
  *	scheme://user:password@host:port?option&option
  *
  * Schemes: smtp (port 25), smtps (TLS from the first byte, port 465), lmtp
- * (port 24). Options: tls=no, tls=may, tls=must, tls=verify; auth=plain,
+ * (port 24), qmtp (port 209), qmtps (TLS from the first byte, port 6209), the
+ * last two without users, and qmtp without TLS. Options: tls=no, tls=may, tls=must, tls=verify; auth=plain,
  * auth=login, auth=cram-md5 (may be repeated); chunking=no. In user and password %XX
  * stands for a byte. With a user, tls=verify is the default and only tls=no
  * lets the password go out in clear text; without, tls=may.
@@ -20,6 +21,7 @@
 #include "smtpclient/clientsession.h"
 
 #define RELAYS_MAX 20 /* in one value */
+#define OUTBOUND_QMTP_PORT 209
 
 struct relay {
 	struct str host; /* a view into the value, without brackets */

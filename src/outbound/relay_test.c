@@ -10,8 +10,8 @@
 
 static void put(struct buf *b, const struct relay *r)
 {
-	buf_addf(b, "%.*s %u tls%d%s%s%s%s", STR_ARG(r->host), r->port, r->policy.tls, r->verify ? " verify" : "",
-		 r->policy.wrapped ? " wrapped" : "", r->policy.lmtp ? " lmtp" : "",
+	buf_addf(b, "%.*s %u tls%d%s%s%s%s%s", STR_ARG(r->host), r->port, r->policy.tls, r->verify ? " verify" : "",
+		 r->policy.wrapped ? " wrapped" : "", r->policy.lmtp ? " lmtp" : "", r->policy.qmtp ? " qmtp" : "",
 		 r->policy.auth_in_clear ? " clear" : "");
 	if (r->policy.user.n)
 		buf_addf(b, " %.*s/%.*s auth%u", STR_ARG(r->policy.user), STR_ARG(r->policy.password),
@@ -35,6 +35,9 @@ static void test_what_is_understood(void **state)
 		{ "smtp://a?tls=must smtp://b?tls=verify", "a 25 tls2;b 25 tls2 verify;" },
 		{ "smtps://a", "a 465 tls2 wrapped;" },
 		{ "lmtp://[::1]:2400", "::1 2400 tls1 lmtp;" },
+		{ "qmtp://a", "a 209 tls0 qmtp;" },
+		{ "qmtp://a:210?tls=no", "a 210 tls0 qmtp clear;" },
+		{ "qmtps://a?tls=verify", "a 6209 tls2 verify wrapped qmtp;" },
 		{ "smtp://u:p@a:587", "a 587 tls2 verify u/p auth7;" },
 		{ "smtp://u%40d:p%3A%20%40q@a?auth=login&tls=must", "a 25 tls2 u@d/p: @q auth2;" },
 		{ "smtp://u:p@a?tls=no&auth=cram-md5&auth=plain", "a 25 tls0 clear u/p auth5;" },
@@ -66,6 +69,10 @@ static void test_what_is_not(void **state)
 		"smtp://",
 		"smtp://:25",
 		"smtp://u@a",
+		"qmtp://u:p@a",
+		"qmtp://a?tls=may",
+		"qmtp://a?tls=must",
+		"qmtps://a?tls=no",
 		"smtp://:p@a",
 		"smtp://%:p@a",
 		"smtp://%4:p@a",

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -137,7 +138,7 @@ static bool converse(const struct outsettings *settings, struct sessionwire *w, 
 }
 
 /* The last two: the same server once more. */
-enum attempt { ATTEMPT_OVER, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_DATA };
+enum attempt { ATTEMPT_OVER, ATTEMPT_UNREACHABLE, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_DATA };
 
 /* No connection: was it for want of the address that we should come from? */
 static void note_no_source(const struct outidentity *who, bool v6, struct transaction *t)
@@ -156,8 +157,9 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 			    off_t start, struct transaction *t)
 {
 	char peer[PEERADDRESS_TEXT_MAX], server[PEERADDRESS_TEXT_MAX + 8];
+	uint16_t port = destination_port(d, i);
 	const struct outidentity *who = outidentities_find(&settings->identities, t->sender);
-	int fd = open_connection(settings, who, &d->addresses[i], d->port);
+	int fd = open_connection(settings, who, &d->addresses[i], port);
 	struct session_policy policy;
 	struct sessionwire w;
 	struct session s;
@@ -165,12 +167,12 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 
 	if (fd == -1) {
 		note_no_source(who, d->addresses[i].v6, t);
-		return ATTEMPT_NEXT;
+		return ATTEMPT_UNREACHABLE;
 	}
 	/* The report of an earlier address stands when no later one can be reached. */
 	transaction_restart(t);
 	peeraddress_text(&d->addresses[i], peer);
-	snprintf(server, sizeof server, "%s:%u", peer, d->port);
+	snprintf(server, sizeof server, "%s:%u", peer, port);
 	destination_policy(d, settings, i, &policy);
 	if (without == ATTEMPT_CLEAR)
 		policy.tls = SESSION_TLS_NEVER;
@@ -201,22 +203,64 @@ static void measure(off_t start, struct transaction *t)
 		return;
 	while ((n = io_read(0, piece, sizeof piece)) > 0)
 		t->wire_size += dotstuff_measure(&d, (struct str){ piece, (size_t)n });
-	t->exact = n == 0 && dotstuff_end(&d, &none) && lseek(0, start, SEEK_SET) != -1;
+	t->exact = n == 0 && dotstuff_end(&d, &none);
+	t->partial = n == 0 && !t->exact;
+	if (lseek(0, start, SEEK_SET) == -1)
+		t->exact = false;
+}
+
+/* QMTP must know the length of what comes through a pipe. */
+static void keep_content(void)
+{
+	static char piece[PIECE];
+	int fd = memfd_create("message", MFD_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return;
+	while ((n = io_read(0, piece, sizeof piece)) > 0)
+		if (io_write_all(fd, piece, (size_t)n) == -1)
+			break;
+	/* What cannot be read to its end stays there, to fail. */
+	if (n == 0 && lseek(fd, 0, SEEK_SET) == 0)
+		dup2(fd, 0);
+	close(fd);
+}
+
+static bool speaks_qmtp(struct outsettings *settings, const struct destination *d)
+{
+	struct session_policy policy;
+	bool found = false;
+
+	for (size_t i = 0; i < d->n; i++)
+		found |= destination_policy(d, settings, i, &policy) && policy.qmtp;
+	return found;
 }
 
 bool exchange(struct outsettings *settings, const struct destination *d, struct transaction *t)
 {
 	off_t start = lseek(0, 0, SEEK_CUR);
+	struct session_policy policy;
 
+	if (start == -1 && speaks_qmtp(settings, d)) {
+		keep_content();
+		start = lseek(0, 0, SEEK_CUR);
+	}
 	if (t->wire_size == 0)
 		measure(start, t);
 	for (size_t i = 0; i < d->n; i++) {
-		enum attempt a = attempt(settings, d, i, ATTEMPT_NEXT, start, t);
+		enum attempt a;
 
+		if (!destination_policy(d, settings, i, &policy))
+			continue;
+		a = attempt(settings, d, i, ATTEMPT_NEXT, start, t);
 		if (a == ATTEMPT_CLEAR || a == ATTEMPT_DATA)
 			a = attempt(settings, d, i, a, start, t);
 		if (a == ATTEMPT_OVER)
 			return true;
+		/* Who takes connections for QMTP is not tried by SMTP as well. */
+		if (d->qmtp[i] && a == ATTEMPT_NEXT)
+			i++;
 	}
 	return false;
 }

@@ -94,14 +94,20 @@ static void report_transaction(struct job *j)
 	end(j);
 }
 
+static void set_size(struct job *j)
+{
+	j->transaction.wire_size = j->wire_size;
+	j->transaction.exact = j->exact;
+	j->transaction.partial = j->partial;
+}
+
 static void init_transaction(struct job *j, const struct str *recipients, size_t n)
 {
 	transaction_init(&j->transaction, j->request.sender, recipients, n);
 	j->transaction.eightbit = (j->request.flags & DELIVERY_8BIT) != 0;
 	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
-	j->transaction.wire_size = j->wire_size;
-	j->transaction.exact = j->exact;
 	j->transaction.may_split = true;
+	set_size(j);
 }
 
 /* The message once more, for those that were too many. */
@@ -166,6 +172,31 @@ static void give_up(struct job *j)
 
 static void look_up(struct job *j);
 
+/* How much goes over the wire. A large message is not read for that alone: then a lower bound must do. */
+static void measure(struct job *j, uint64_t max)
+{
+	static char piece[65536];
+	struct dotstuff d = DOTSTUFF_BARE;
+	struct buf none = BUF_INIT(0);
+	uint64_t offset = 0, size = 0;
+
+	j->wire_size = j->request.size;
+	while (j->request.size <= max && offset < j->request.size) {
+		ssize_t n = job_read(j, offset, piece, sizeof piece);
+
+		if (n <= 0)
+			return;
+		size += dotstuff_measure(&d, (struct str){ piece, (size_t)n });
+		offset += (uint64_t)n;
+	}
+	if (j->request.size <= max) {
+		j->wire_size = size;
+		j->exact = dotstuff_end(&d, &none);
+		j->partial = !j->exact;
+	}
+	set_size(j);
+}
+
 /* Whatever becomes of it, the peer is not to blame when we lack the address that we should come from. */
 static enum peer_answer try_address(struct job *j)
 {
@@ -176,8 +207,12 @@ static enum peer_answer try_address(struct job *j)
 		j->no_source_v6 = a->v6;
 		return PEER_DEAD;
 	}
-	destination_policy(&j->destination, &j->settings->s, j->address, &j->policy);
-	return peer_take(j->r->peers, a, j->destination.port, j);
+	if (!destination_policy(&j->destination, &j->settings->s, j->address, &j->policy))
+		return PEER_DEAD;
+	/* QMTP cannot do without the exact length. */
+	if (j->policy.qmtp && !j->transaction.exact)
+		measure(j, UINT64_MAX);
+	return peer_take(j->r->peers, a, destination_port(&j->destination, j->address), j);
 }
 
 static void try_next(struct job *j)
@@ -222,7 +257,7 @@ void job_done(struct job *j, bool reused)
 		return;
 	}
 	/* A session that was kept may be closed by the server at any time; that says nothing about the server. */
-	if (reused && !j->fresh && j->transaction.accepted == 0) {
+	if (reused && !j->fresh && (j->transaction.accepted == 0 || j->policy.qmtp)) {
 		j->fresh = true;
 		transaction_restart(&j->transaction);
 	} else if ((j->policy.tls == SESSION_TLS_MAY && j->tls_failed) || j->chunking_failed) {
@@ -230,7 +265,8 @@ void job_done(struct job *j, bool reused)
 		j->fresh = true;
 		j->tls_failed = j->chunking_failed = false;
 	} else {
-		j->address++;
+		/* Who takes connections for QMTP is not tried by SMTP as well. */
+		j->address += j->destination.qmtp[j->address] ? 2 : 1;
 		j->fresh = false;
 	}
 	try_next(j);
@@ -268,29 +304,6 @@ ssize_t job_read(const struct job *j, uint64_t offset, char *to, size_t n)
 	return got == 0 ? -1 : got;
 }
 
-/* How much goes over the wire. A large message is not read for that alone: then a lower bound must do. */
-static void measure(struct job *j)
-{
-	static char piece[65536];
-	struct dotstuff d = DOTSTUFF_BARE;
-	struct buf none = BUF_INIT(0);
-	uint64_t offset = 0, size = 0;
-
-	j->wire_size = j->request.size;
-	if (j->request.size > MEASURE_MAX)
-		return;
-	while (offset < j->request.size) {
-		ssize_t n = job_read(j, offset, piece, sizeof piece);
-
-		if (n <= 0)
-			return;
-		size += dotstuff_measure(&d, (struct str){ piece, (size_t)n });
-		offset += (uint64_t)n;
-	}
-	j->wire_size = size;
-	j->exact = dotstuff_end(&d, &none);
-}
-
 void job_start(struct rspawn *r, struct sender *sender, struct str packet, int message)
 {
 	struct job *j = mem_zero(1, sizeof *j);
@@ -301,8 +314,8 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->packet = mem_copy(packet);
 	j->message = message;
 	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);
-	measure(j);
 	init_transaction(j, j->request.recipients, j->request.nrecipients);
+	measure(j, MEASURE_MAX);
 	link_job(j);
 	j->identity = outidentities_find(&j->settings->s.identities, j->request.sender);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);

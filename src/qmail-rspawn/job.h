@@ -23,7 +23,7 @@ struct job {
 	struct delivery_request request;
 	int message;        /* descriptor of the content */
 	uint64_t wire_size; /* see struct transaction */
-	bool exact;
+	bool exact, partial;
 	struct destination destination;
 	uint32_t question;            /* at the DNS, 0: none */
 	size_t address;               /* which one is next */

@@ -17,16 +17,21 @@ void session_init_policy(struct session *s, const char *peer, struct str helo, c
 {
 	session_init(s, peer, helo);
 	s->policy = *policy;
+	if (policy->qmtp) {
+		s->ehlo.pipelining = true;
+		s->stage = SESSION_READY;
+	}
 	if (policy->wrapped)
 		s->stage = SESSION_HANDSHAKE;
 }
 
 bool session_policy_eq(const struct session_policy *a, const struct session_policy *b)
 {
-	return a->tls == b->tls && a->wrapped == b->wrapped && a->lmtp == b->lmtp && a->anchors == b->anchors &&
-	       a->problem == b->problem && (a->anchors == NULL || str_ieq(a->name, b->name)) &&
-	       a->no_chunking == b->no_chunking && a->mechanisms == b->mechanisms &&
-	       a->auth_in_clear == b->auth_in_clear && str_eq(a->user, b->user) && str_eq(a->password, b->password);
+	return a->tls == b->tls && a->wrapped == b->wrapped && a->lmtp == b->lmtp && a->qmtp == b->qmtp &&
+	       a->anchors == b->anchors && a->problem == b->problem &&
+	       (a->anchors == NULL || str_ieq(a->name, b->name)) && a->no_chunking == b->no_chunking &&
+	       a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear && str_eq(a->user, b->user) &&
+	       str_eq(a->password, b->password);
 }
 
 void session_free(struct session *s)
@@ -127,7 +132,7 @@ void session_wrote(struct session *s, size_t n)
 
 void session_quit(struct session *s)
 {
-	if (s->stage != SESSION_BROKEN)
+	if (s->stage != SESSION_BROKEN && !s->policy.qmtp)
 		buf_addz(&s->out, "QUIT\r\n");
 	s->stage = SESSION_BROKEN;
 }
@@ -216,6 +221,10 @@ void session_secured(struct session *s)
 {
 	assert(s->stage == SESSION_HANDSHAKE);
 	s->secure = true;
+	if (s->policy.qmtp) {
+		on_ready(s);
+		return;
+	}
 	s->stage = SESSION_GREETING;
 	if (!s->policy.wrapped)
 		say_hello(s);
@@ -291,6 +300,10 @@ static void on_reply(struct session *s, int code)
 
 void session_input(struct session *s, struct str bytes)
 {
+	if (s->policy.qmtp) {
+		session_qmtp_input(s, bytes);
+		return;
+	}
 	while (bytes.n && s->stage != SESSION_BROKEN) {
 		bool early = s->out.n > 0 && s->stage < SESSION_READY;
 

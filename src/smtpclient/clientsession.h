@@ -23,6 +23,7 @@
 
 #include "smtpclient/dotstuff.h"
 #include "smtpclient/ehlo.h"
+#include "smtpclient/qmtpreply.h"
 #include "smtpclient/smtpreply.h"
 #include "smtpclient/transaction.h"
 
@@ -42,6 +43,7 @@ struct session_policy {
 	const struct tls_anchors *anchors; /* whom to trust; NULL: every certificate will do */
 	struct str name;                   /* the server's, which its certificate must be for */
 	bool lmtp;                         /* RFC 2033 */
+	bool qmtp;                         /* contract §16.1; TLS only from the first byte on */
 	struct str user, password;         /* for AUTH; no user: none */
 	unsigned mechanisms;               /* enum ehlo_auth that may be used */
 	bool auth_in_clear;                /* also without TLS */
@@ -84,7 +86,8 @@ struct session {
 	bool silent;                        /* why the session ended: time was up */
 	bool out_of_step;                   /* the server waits for content that will not come */
 	struct transaction *current, *next; /* the caller's */
-	struct smtpreply reply;
+	struct smtpreply reply;             /* in QMTP its text only */
+	struct qmtpreply qmtp;
 	struct dotstuff dots;
 };
 

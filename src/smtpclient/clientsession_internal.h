@@ -4,6 +4,7 @@
  *   clientsession        from the greeting to readiness; the end
  *   session_transaction  what happens within transactions
  *   session_envelope     MAIL and RCPT
+ *   session_qmtp         the same in QMTP
  */
 #ifndef SMTPCLIENT_CLIENTSESSION_INTERNAL_H
 #define SMTPCLIENT_CLIENTSESSION_INTERNAL_H
@@ -28,6 +29,15 @@ void session_on_closing(struct session *s);
 /* Append the command to s->out. */
 void session_put_mail(struct session *s, const struct transaction *t);
 void session_put_rcpt(struct session *s, const struct transaction *t, size_t i);
+
+/* The address with its domain in A-labels; as it is where that cannot be. */
+void session_add_ascii(struct buf *b, struct str address);
+
+/* In place of session_ask, session_input; false: the transaction has a report and is not for the server. */
+bool session_qmtp_ask(struct session *s, struct transaction *t);
+void session_qmtp_input(struct session *s, struct str bytes);
+/* What follows the content. */
+void session_qmtp_envelope(struct session *s, const struct transaction *t);
 
 /* The first recipient from i on that is asked for. */
 size_t session_skip_unsendable(const struct transaction *t, size_t i);

@@ -429,8 +429,8 @@ static void test_chunks_that_go_wrong(void **state)
 		{ "250 ok\r\n250 ok\r\n", 0, DUPLICATE, false, false },
 		{ "250 ok\r\n250 ok\r\n", 1, LOST, true, false },
 		{ "250 ok\r\n250 ok\r\n502 what\r\n", 0,
-		  "ZConnected to 127.0.0.1 but it refused BDAT, which it offers.\nRemote host said: 502 what\n",
-		  true, false },
+		  "ZConnected to 127.0.0.1 but it refused BDAT, which it offers.\nRemote host said: 502 what\n", true,
+		  false },
 	};
 
 	(void)state;

@@ -13,8 +13,7 @@ size_t session_skip_unsendable(const struct transaction *t, size_t i)
 	return i;
 }
 
-/* The address with its domain in A-labels; as it is where that cannot be. */
-static void add_ascii(struct buf *b, struct str address)
+void session_add_ascii(struct buf *b, struct str address)
 {
 	size_t at = str_rchr(address, '@'), before = b->n;
 
@@ -32,7 +31,7 @@ static void put_address(struct session *s, const char *before, struct str addres
 	/* The one place where addresses reach the wire. */
 	assert(transaction_address_valid(address));
 	if (!s->ehlo.smtputf8 && idn_needed(address)) {
-		add_ascii(&ascii, address);
+		session_add_ascii(&ascii, address);
 		address = buf_str(&ascii);
 	}
 	buf_addz(&s->out, before);

@@ -84,6 +84,11 @@ static void drop(struct session *s, struct transaction *t)
 
 void session_ask(struct session *s, struct transaction *t)
 {
+	if (s->policy.qmtp) {
+		if (!session_qmtp_ask(s, t))
+			drop(s, t);
+		return;
+	}
 	if (session_needs_utf8(s, t)) {
 		session_report(s, &t->message, 'D', "Connected to ",
 			       " but it takes no internationalized addresses. (#5.6.7)\n", false);
@@ -189,7 +194,7 @@ void session_content(struct session *s, struct str piece)
 	size_t before = s->out.n;
 
 	dotstuff_add(&s->dots, piece, &s->out);
-	if (!t->chunk)
+	if (!t->chunk && !s->policy.qmtp)
 		return;
 	if (s->out.n - before > t->chunk_left) {
 		buf_truncate(&s->out, before);
@@ -214,16 +219,17 @@ void session_content_end(struct session *s)
 {
 	struct transaction *t = wanting(s);
 
-	if (t->chunk && t->chunk_left) {
+	if ((t->chunk || s->policy.qmtp) && t->chunk_left) {
 		session_content_failed(s);
 		return;
 	}
 	if (!dotstuff_end(&s->dots, &s->out)) {
-		transaction_record_set(&t->message, 'D',
-				       STR("SMTP cannot transfer messages with partial final lines. (#5.6.2)\n"));
+		transaction_record_set(&t->message, 'D', STR(TRANSACTION_PARTIAL));
 		abort_content(s, t);
 		return;
 	}
+	if (s->policy.qmtp)
+		session_qmtp_envelope(s, t);
 	await_verdict(s, t);
 	if (t == s->current && s->next)
 		session_ask(s, s->next);
@@ -349,7 +355,7 @@ static void on_data(struct session *s, struct transaction *t, int code)
 	}
 }
 
-/* RFC 2033 §4.2: a reply for each accepted recipient. */
+/* RFC 2033 §4.2, and QMTP: a reply for each accepted recipient. */
 static void on_lmtp_dot(struct session *s, struct transaction *t, int code)
 {
 	struct transaction_record *r = &t->rcpt[t->next_rcpt];
@@ -390,7 +396,7 @@ static void on_dot(struct session *s, struct transaction *t, int code)
 		return;
 	}
 	s->must_reset |= t->chunk && code >= 400;
-	if (s->policy.lmtp && t->accepted > 0) {
+	if ((s->policy.lmtp || s->policy.qmtp) && t->accepted > 0) {
 		on_lmtp_dot(s, t, code);
 		return;
 	}

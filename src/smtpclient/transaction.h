@@ -11,6 +11,7 @@
 #include "base/buf.h"
 
 #define TRANSACTION_TEXT_MAX 10000 /* one record's text */
+#define TRANSACTION_PARTIAL "SMTP cannot transfer messages with partial final lines. (#5.6.2)\n"
 
 struct transaction_record {
 	char letter;     /* recipients: r h s; message: K Z D; 0: none yet */
@@ -38,7 +39,8 @@ struct transaction {
 	const struct str *recipients;
 	size_t nrecipients;
 	uint64_t wire_size; /* for SIZE= (RFC 1870): with CRLFs, without added dots; 0: unknown */
-	bool exact;         /* wire_size is, and the last line ends in LF: BDAT may be used */
+	bool exact;         /* wire_size is, and the last line ends in LF: BDAT and QMTP may be used */
+	bool partial;       /* the last line was seen not to end in LF */
 	bool eightbit, smtputf8;
 	/*
 	 * Recipients that are too many for the server may be left without a

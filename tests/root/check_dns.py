@@ -14,6 +14,7 @@ import threading
 from labrun import HOME, equal, lab, processes, wait
 from quilltest import Sink
 from quilltest.nameservers import ANY, Bind, Knot, Named, Nsd, Unbound, Zone, query
+from quilltest.qmtpsink import QmtpSink
 
 CHECKS = []
 MAIL = "192.0.2.25"
@@ -98,6 +99,7 @@ host A {MAIL}
 exchanger MX 10 hop1
 hop1 CNAME hop2
 hop2 CNAME host
+quick MX 12801 host
 loop CNAME pool
 pool CNAME loop
 """
@@ -231,6 +233,24 @@ def complaint_chain_of_aliases(m):
     each_recursor(m, net, ["x@first.alias.test", "x@byaddress.alias.test", "x@exchanger.alias.test"])
     story = m.try_mail("x@loop.alias.test", sender=b"#@[]")
     assert story.only[2] == "deferral" and "loop.alias.test" in story.only[3], story.only
+
+
+@check
+def preference_that_says_qmtp(m):
+    """When chosen; by SMTP where that is not listened to, and not where it fails."""
+    net = Net.get()
+    use(m, "192.0.2.55")
+    delivered(m, net, "x@quick.alias.test")
+    m.control("mxps", "1\n")
+    delivered(m, net, "x@quick.alias.test")
+    before = len(net.sink.messages)
+    with QmtpSink(host=MAIL, port=209) as sink:
+        assert m.send_mail("x@quick.alias.test", sender=b"#@[]", seconds=40).only[2] == "success"
+        assert [r for _, _, r in sink.messages] == [[b"x@quick.alias.test"]]
+        sink.reply = lambda r: None
+        assert m.try_mail("x@quick.alias.test", sender=b"#@[]").only[2] == "deferral"
+    assert len(net.sink.messages) == before, "SMTP after QMTP"
+    m.control("mxps", None)
 
 
 @check
