@@ -642,6 +642,51 @@ def test_rblsmtpd_weighs_lists(dns):
     assert rbl("ours", "-s2", "-r", "list.test", "-r", "more.test", DNSCACHEIP=dns)[1] == talk(both)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs port 53")
+def test_dns_as_the_originals(tmp_path):
+    """Ours and the originals with a name server on port 53, in a network of their own."""
+    if nsd_program() is None:
+        pytest.skip("NSD is not installed")
+    authority = Authority(ZONES)
+    try:
+        authority.stop()
+        with open(f"{authority.dir}/nsd.conf", encoding="ascii") as f:
+            conf = f.read().replace(f"@{authority.port}", "@53")
+        with open(f"{authority.dir}/nsd.conf", "w", encoding="ascii") as f:
+            f.write(conf)
+        script = f"""ip link set lo up
+{nsd_program()} -d -c {authority.dir}/nsd.conf &
+nsd=$!
+export DNSCACHEIP=127.0.0.1 DNSREWRITEFILE={tmp_path}/rewrite TCPREMOTEIP=127.0.0.2
+until /usr/bin/tcpclient -RHl0 127.0.0.1 53 true 2>/dev/null; do sleep 0.05; done
+ask() {{ "$@" </dev/null 2>&1 | sed 's/pid [0-9]*/pid N/; s/^[^ ]*\\(tcp\\|rbl\\)/\\1/'; echo "= $?"; }}
+for dir in {os.path.dirname(program('tcpcat'))} /usr/bin; do
+  echo "== $dir"
+  for host in one.names.test nick none.names.test 127.0.0.1 '[127.0.0.1]' any.old ''; do
+    LOCALDOMAIN=names.test ask $dir/tcpclient -R -l0 "$host" 53 sh -c 'echo $TCPREMOTEIP $TCPREMOTEHOST'
+  done
+  DNSREWRITEFILE=/no ask env LOCALDOMAIN='list.test names.test' $dir/tcpclient -RH one 53 sh -c 'echo $TCPLOCALHOST'
+  ask $dir/tcpclient -RHl0 one.names.test 54 true
+  ask $dir/tcpserver -R none.names.test 0 true
+  ask $dir/rblsmtpd -t0 -r list.test echo yes
+  ask $dir/rblsmtpd -t0 -b -r list.test echo yes
+  ask $dir/rblsmtpd -t0 -r list.test -b -r more.test echo yes
+  ask $dir/rblsmtpd -t0 -a list.test -r list.test echo yes
+  TCPREMOTEIP=127.0.0.4 ask $dir/rblsmtpd -t0 -r list.test -br more.test -C echo yes
+done
+kill $nsd
+"""
+        (tmp_path / "rewrite").write_text("=nick:one.names.test\n*.old:.names.test\n=any.names.test:one.names.test\n",
+                                          encoding="ascii")
+        p = subprocess.run(["unshare", "-n", "sh", "-c", script], stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=120, check=False, env={**KEPT, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        parts = re.split(rb"== .*\n", p.stdout)
+        assert len(parts) == 3 and parts[1] == parts[2], (p.stdout.decode(), p.stderr.decode())
+        assert parts[1].count(b"127.0.0.1 me.names.test\n") == 6 and parts[1].count(b"451 listed: see") == 4
+    finally:
+        authority.close()
+
+
 # ---- scripts ---------------------------------------------------------------------
 
 SCRIPTED = """import socket, threading

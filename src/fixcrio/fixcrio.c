@@ -3,8 +3,8 @@
  * directions (contract-companions §1.5).
  */
 #include "filter/tool.h"
-#include "ucspi/between.h"
 #include "mail/lineends.h"
+#include "ucspi/between.h"
 
 #define ME "fixcrio"
 

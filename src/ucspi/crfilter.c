@@ -2,8 +2,8 @@
 
 #include <errno.h>
 
-#include "sys/io.h"
 #include "mail/lineends.h"
+#include "sys/io.h"
 
 #define CHUNK 8192
 
