@@ -480,6 +480,35 @@ def test_ipv6(server, tmp_path):
     assert environment_of(s.ask("::1", to="::1"))["PROTO"] == "TCP6"
 
 
+def test_connections_through_a_proxy(server, tmp_path):
+    rules = compile_rules(tmp_path, b"192.0.2.1:deny\n192.0.2.2:allow,WHO=\"two\"\n2001:db8::/32:allow,WHO=\"six\"\n"
+                                    b"127.:allow,WHO=\"direct\"\n")
+    s = server("ours", "-vRHl0", "-B", "hi\n", "-Z", "127.0.0.9,127.1.0.0/16", "-x", rules,
+               ["sh", "-c", "env; echo; exec cat"])
+
+    def through(header, source="127.0.0.9"):
+        return s.ask(source, header + b"more")
+    out = through(b"PROXY TCP4 192.0.2.2 192.0.2.9 1234 25\r\n", "127.1.2.3")
+    assert out.startswith(b"hi\n") and out.endswith(b"\n\nmore")
+    e = environment_of(out)
+    assert (e["TCPREMOTEIP"], e["TCPREMOTEPORT"], e["TCPLOCALIP"], e["TCPLOCALPORT"]) == (
+        "192.0.2.2", "1234", "192.0.2.9", "25")
+    assert b"WHO=two\n" in out
+    assert through(b"PROXY TCP4 192.0.2.1 192.0.2.9 1234 25\r\n") == b"hi\n"
+    out = through(b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24" + socket.inet_pton(socket.AF_INET6, "2001:db8::7") +
+                  socket.inet_pton(socket.AF_INET6, "::1") + b"\0\1\0\2")
+    assert b"WHO=six\n" in out and environment_of(out)["TCP6REMOTEIP"] == "2001:db8::7" and out.endswith(b"\n\nmore")
+    # The proxy itself, and whoever is none.
+    assert b"WHO=direct\n" in through(b"PROXY UNKNOWN\r\n")
+    out = through(b"PROXY TCP4 192.0.2.2 192.0.2.9 1234 25\r\n", "127.0.0.10")
+    assert b"WHO=direct\n" in out and b"\n\nPROXY TCP4 192.0.2.2" in out
+    assert through(b"EHLO client.example\r\n") == b""
+    s.wait_log("tcpserver: warning: dropping connection, no PROXY header from 127.0.0.9")
+    assert any(re.search(r"pid \d+ from 192.0.2.2$", line) for line in s.lines())
+    assert run([program("tcpserver"), "-Z", "10.0.0.0/8,x", "0", "0", "true"]) == (
+        111, b"", b"tcpserver: fatal: option -Z: x is neither an IP address nor a block such as 10.0.0.0/8\n")
+
+
 # ---- names -----------------------------------------------------------------------
 
 ZONES = {

@@ -187,10 +187,23 @@ static int work(struct run *r)
 	return r->nkept ? EXIT_TEMPORARY : 0;
 }
 
+static void release(struct run *r)
+{
+	struct serial_settings *s = &r->settings;
+
+	for (size_t i = 0; i < r->nkept; i++)
+		free(r->kept[i]);
+	free(r->kept);
+	buf_free(&s->bouncefrom);
+	buf_free(&s->bouncehost);
+	buf_free(&s->doubleto);
+	buf_free(&s->doublehost);
+}
+
 int main(int argc, char **argv)
 {
 	struct run r = { .dir = -1 };
-	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code, here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	for (int c; (c = options_next(argc, argv, "bt:")) != -1;) {
 		if (c == '?')
@@ -212,5 +225,7 @@ int main(int argc, char **argv)
 	if (r.dir == -1 || fchdir(r.dir) == -1)
 		tool_die(ME, EXIT_TEMPORARY, "unable to chdir to %s: %s", argv[0], errno_text(errno));
 	maildir_clean_tmp(r.dir, clock_wall());
-	return work(&r);
+	code = work(&r);
+	release(&r);
+	return code;
 }

@@ -30,8 +30,7 @@ void rulesource_add_bits(const struct inetaddr *a, unsigned n, struct buf *key)
 		buf_addc(key, a->ip[i / 8] >> (7 - i % 8) & 1 ? '1' : '0');
 }
 
-/* "a.b.c.d/n" and "2001:db8::/n". */
-static bool block_key(struct str text, struct buf *key)
+bool rulesource_block(struct str text, struct buf *key)
 {
 	struct str ip, length;
 	struct inetaddr a;
@@ -80,7 +79,7 @@ static bool v6_key(struct str text, struct buf *key)
 
 static bool special_key(struct str text, struct buf *key)
 {
-	return v6_key(text, key) || block_key(text, key) || groups_key(text, key);
+	return v6_key(text, key) || rulesource_block(text, key) || groups_key(text, key);
 }
 
 /* Digits only; none are 0. More than 255 is 256. */

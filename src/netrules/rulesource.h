@@ -38,6 +38,9 @@ enum rulesource rulesource_read(struct str line, rulesource_record *record, void
 /* Appends the first n bits of an address in the database's form. */
 void rulesource_add_bits(const struct inetaddr *a, unsigned n, struct buf *key);
 
+/* Appends the bits of "a.b.c.d/n" or "2001:db8::/n"; false when it is no block. */
+bool rulesource_block(struct str text, struct buf *key);
+
 /* A key as an administrator would write it: address blocks with their length, others as they are. */
 void rulesource_show(struct str key, struct buf *out);
 

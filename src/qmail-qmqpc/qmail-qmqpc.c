@@ -155,6 +155,7 @@ int main(void)
 	struct buf message = BUF_INIT(QMQPREQUEST_MESSAGE_MAX), envelope = BUF_INIT(QMQPREQUEST_ENVELOPE_MAX);
 	struct buf request = BUF_INIT(2ull * QMQPREQUEST_MESSAGE_MAX);
 	struct err e;
+	int code = BAD_ENVELOPE;
 
 	signal(SIGPIPE, SIG_IGN);
 	io_open_standard_fds();
@@ -162,9 +163,12 @@ int main(void)
 		return HOME;
 	read_message(&message);
 	read_envelope(&envelope);
-	if (!qmqprequest_make(buf_str(&message), buf_str(&envelope), &request))
-		return BAD_ENVELOPE;
+	if (qmqprequest_make(buf_str(&message), buf_str(&envelope), &request)) {
+		buf_free(&message);
+		code = deliver(buf_str(&request));
+	}
 	buf_free(&message);
 	buf_free(&envelope);
-	return deliver(buf_str(&request));
+	buf_free(&request);
+	return code;
 }

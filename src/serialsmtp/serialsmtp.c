@@ -281,5 +281,9 @@ int main(int argc, char **argv)
 		close(fd);
 	}
 	send_all(STR("QUIT\r\n"));
+	serialhead_free(&head);
+	smtpreply_free(&s.reply);
+	buf_free(&s.in);
+	buf_free(&names.text);
 	return 0;
 }

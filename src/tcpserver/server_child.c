@@ -4,10 +4,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "netrules/addrlist.h"
 #include "netrules/rulelookup.h"
+#include "sys/clock.h"
 #include "sys/io.h"
 #include "tcpserver/tcpserver.h"
 #include "ucspi/logfield.h"
+#include "ucspi/proxyheader.h"
+
+#define PROXY_MS 10000 /* for a PROXY header */
 
 static _Noreturn void drop(const struct tcpserver *t, const char *what, int errnum)
 {
@@ -94,17 +99,41 @@ static void log_verdict(const struct tcpserver *t, const struct connection *c, b
 	buf_free(&line);
 }
 
+/* Who is behind the proxy? True: c has both addresses now. */
+static bool ask_proxy(const struct tcpserver *t, int fd, struct connection *c)
+{
+	struct inetaddr remote, local;
+	enum proxyheader found;
+
+	if (t->proxies == NULL || !addrlist_has(str_of(t->proxies), &c->remote))
+		return false;
+	found = proxyheader_read(fd, clock_monotonic_ms() + PROXY_MS, &remote, &local);
+	if (found == PROXYHEADER_BAD) {
+		server_drop(t, "no PROXY header from %s", c->remote_ip);
+		_exit(111);
+	}
+	if (found == PROXYHEADER_OWN)
+		return false;
+	connection_set_remote(c, &remote);
+	connection_set_local(c, &local);
+	return true;
+}
+
 _Noreturn void server_child(struct tcpserver *t, int fd, const struct inetaddr *peer)
 {
 	struct connection c = CONNECTION_INIT;
 	struct childenv env = childenv_start();
-	bool allowed;
+	bool allowed, proxied;
 
 	connection_set_remote(&c, peer);
+	proxied = ask_proxy(t, fd, &c);
 	server_log(t, "pid %ld from %s", (long)getpid(), c.remote_ip);
 	prepare(t, fd);
-	if (!connection_local(&c, fd))
+	if (!proxied && !connection_local(&c, fd))
 		drop(t, "unable to get local address", errno);
+	/* The client's host knows nothing of a connection from here. */
+	if (proxied)
+		t->names.info = false;
 	connection_name(&c, &t->names);
 	connection_environment(&c, &env);
 	allowed = admitted(t, &c, &env);

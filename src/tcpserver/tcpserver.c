@@ -3,7 +3,8 @@
  * connection, after rules, names and limits (contract-companions §1.2).
  *
  * Beyond the old tcpserver: IPv6 (an address with colons, `:0` for all
- * addresses of both families; -4 and -6 for names and for `0`).
+ * addresses of both families; -4 and -6 for names and for `0`); connections
+ * that a proxy passes on (-Z).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +15,14 @@
 #include <unistd.h>
 
 #include "filter/options.h"
+#include "netrules/addrlist.h"
 #include "sys/io.h"
 #include "tcpserver/tcpserver.h"
 
-#define LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:pPoO146"
+#define LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:pPoO146Z:"
 #define USAGE                                                                                              \
 	"tcpserver: usage: tcpserver [ -1UXpPhHrRoOdDqQv46 ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] " \
-	"[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] host port program\n"
+	"[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] [ -Z proxies ] host port program\n"
 
 static _Noreturn void usage(const struct tcpserver *t)
 {
@@ -118,6 +120,9 @@ static bool setting(struct tcpserver *t, int c, const char *value)
 	case 'l':
 		t->names.local_name = value;
 		return true;
+	case 'Z':
+		t->proxies = value;
+		return true;
 	}
 	return false;
 }
@@ -210,12 +215,15 @@ int main(int argc, char **argv)
 		.rules = CDBFILE_INIT,
 	};
 	struct inetaddr a;
+	struct err e;
 	char line[16];
 	uint16_t port;
 	bool both;
 
 	read_arguments(&t, argc, argv);
 	io_open_standard_fds();
+	if (t.proxies && !addrlist_check(str_of(t.proxies), &e))
+		server_fatal(&t, "option -Z: %s", e.text);
 	a = listening_address(&t, &both);
 	port = start_listening(&t, &a, both);
 	give_up_root(&t);

@@ -19,6 +19,7 @@ struct tcpserver {
 	const char *banner; /* NULL: none */
 	uid_t uid;          /* 0: stay */
 	gid_t gid;
+	const char *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 	bool print_port, keep_options, no_delay;
 	struct connection_wishes names;
 	enum hostaddr_family family;

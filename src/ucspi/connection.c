@@ -19,10 +19,18 @@ static bool read_address(int fd, int (*get)(int, struct sockaddr *, socklen_t *)
 
 bool connection_local(struct connection *c, int fd)
 {
-	if (!read_address(fd, getsockname, &c->local))
+	struct inetaddr a;
+
+	if (!read_address(fd, getsockname, &a))
 		return false;
-	inetaddr_text(&c->local, c->local_ip);
+	connection_set_local(c, &a);
 	return true;
+}
+
+void connection_set_local(struct connection *c, const struct inetaddr *a)
+{
+	c->local = *a;
+	inetaddr_text(a, c->local_ip);
 }
 
 void connection_set_remote(struct connection *c, const struct inetaddr *a)

@@ -39,6 +39,7 @@ struct connection_wishes {
 bool connection_local(struct connection *c, int fd);
 bool connection_remote(struct connection *c, int fd);
 void connection_set_remote(struct connection *c, const struct inetaddr *a);
+void connection_set_local(struct connection *c, const struct inetaddr *a);
 
 /* Finds the names out; blocks on DNS and IDENT. */
 void connection_name(struct connection *c, const struct connection_wishes *w);
