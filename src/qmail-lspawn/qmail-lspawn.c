@@ -10,6 +10,7 @@
  * bytes of one process.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -86,6 +87,32 @@ static uid_t find_uid(enum account which, uid_t own)
 	return uid;
 }
 
+/*
+ * A change of the table of mailboxes that a crash has interrupted must be
+ * taken back by somebody who may write, before it can be read. SQLite is not
+ * for this process.
+ */
+static void repair_mailboxes(void)
+{
+	const char *program = home_program("quill");
+	pid_t child;
+
+	if (access("users/mailboxes.sqlite-journal", F_OK) == -1)
+		return;
+	child = fork();
+	if (child == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		if (null != -1)
+			dup2(null, 1);
+		execl(program, program, "user", "list", (char *)NULL);
+		service_log(NAME, "unable to run %s: %s", program, errno_text(errno));
+		_exit(111);
+	}
+	while (child != -1 && waitpid(child, NULL, 0) == -1 && errno == EINTR)
+		;
+}
+
 /* The signals of the loop, as a descriptor. */
 static int catch_signals(void)
 {
@@ -121,6 +148,7 @@ static bool start(struct lspawn *l, struct err *e)
 	    !service_start("lspawn", UNIXSOCK_PACKET, mode, &l->listenfd, e) || !recipients_start(l, questions, e) ||
 	    !read_limits(&l->limits, l->root, e) || !read_overquota(&l->bounce_full, e) || !sandbox_enter(&rights, e))
 		return false;
+	repair_mailboxes();
 	buf_addf(&alias, "%s/alias", home_path());
 	l->own_alias = mem_copy(buf_str(&alias));
 	buf_free(&alias);
