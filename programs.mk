@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules qmtp serial supervision
+	dnsmessage ucspi netrules qmtp serial supervision linelog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -107,6 +107,8 @@ LIB_dnstool := base sys dns filter
 
 # Service directories: their state, and what programs that start others need.
 LIB_supervision := base sys filter
+# Lines of logs: stamps, patterns, directories that rotate.
+LIB_linelog := base sys filter
 
 # Linked statically: they run once for every message, and loading shared
 # libraries is a fifth of what such a run costs.
@@ -213,6 +215,13 @@ PROG_pgrphack := filter
 PROG_fghack := filter sys base
 PROG_readproctitle := sys base
 PROG_errorsto := filter base
+PROG_multilog := linelog filter sys base
+PROG_tai64n := linelog sys base
+PROG_tai64nlocal := linelog base
+PROG_cyclog := linelog filter sys base
+PROG_accustamp := linelog sys base
+PROG_tailocal := linelog base
+PROG_usually := linelog filter sys base
 
 # Mail by QMTP and QMQP.
 PROG_qmail-qmtpd := qmtp smtpserver submit sandbox sys base

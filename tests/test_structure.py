@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",
     "checker/checker.c": "tests/test_checkpassword.py", "pop3/popsession.c": "tests/test_pop3.py",
     "pop3/popwire.c": "tests/test_pop3.py",
+    "linelog/linefilter.c": "tests/test_multilog.py",
     # mailboxes without accounts: looked up and filled by deliveries
     "virtual/virtualfind.c": "tests/test_virtual.py", "local/maildirplus.c": "tests/test_virtual.py",
     # used by every other test
