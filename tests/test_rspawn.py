@@ -327,7 +327,8 @@ def test_words_for_dns_failures(nsd):
             assert r.deliver("x@null.d.test") == [
                 ("D", "Sorry, null.d.test does not accept mail: it has a null MX. (#5.1.10)\n")]
             assert r.deliver("x@dead.d.test") == [
-                ("D", "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n")]
+                ("D", "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n"
+                      "DNS: of the mail exchangers of dead.d.test none has an address.\n")]
             assert r.deliver("x@self.d.test")[0][1].endswith("I don't treat it as local. (#5.4.6)\n")
             assert r.deliver("x@refused.zone") == [(
                 "Z", "Sorry, I couldn't find any host by that name. (#4.1.2)\n"
@@ -374,8 +375,8 @@ def fake_resolver(home, records, questions=None):
                     questions.append(question)
                     body = b"".join(struct.pack("<BBBII", dns.A, 0, 0, preference, 1) + b"x" + struct.pack("<I", 4) +
                                     socket.inet_aton(address) for preference, address in records)
-                    connection.send(struct.pack("<BIBBBIII", 2, struct.unpack_from("<I", question, 1)[0], 0, 0, 0, 60, 0,
-                                                len(records)) + body)
+                    connection.send(struct.pack("<BIBBBIIII", 2, struct.unpack_from("<I", question, 1)[0], 0, 0, 0, 60, 0,
+                                                0, len(records)) + body)
     threading.Thread(target=serve, daemon=True).start()
     return listener
 

@@ -96,6 +96,7 @@ void destination_begin(struct destination *d, const struct outsettings *s, struc
 
 	d->host = host;
 	d->relays = NULL;
+	d->family = outsettings_family(s, host);
 	d->relay = 0;
 	d->soft = false;
 	d->text = d->detail = d->ascii = BUF_INIT(5000);
@@ -182,7 +183,7 @@ static uint32_t own_preference(const struct destination *d, const struct outsett
 	return lowest;
 }
 
-static void swap_names(uint32_t *list, size_t i, size_t k)
+static void swap_numbers(uint32_t *list, size_t i, size_t k)
 {
 	uint32_t at = list[i];
 
@@ -190,25 +191,30 @@ static void swap_names(uint32_t *list, size_t i, size_t k)
 	list[k] = at;
 }
 
-/* Puts what is from first on into random order. */
+static void swap(struct destination *d, size_t i, size_t k)
+{
+	struct peeraddress a = d->addresses[i];
+
+	d->addresses[i] = d->addresses[k];
+	d->addresses[k] = a;
+	swap_numbers(d->name_at, i, k);
+	swap_numbers(d->name_end, i, k);
+}
+
+/* Puts what is from first on into random order, as far as the families leave it to chance. */
 static void shuffle(struct destination *d, size_t first)
 {
-	for (size_t i = d->n; i > first + 1; i--) {
-		size_t k = first + random_below((uint32_t)(i - first));
-		struct peeraddress a = d->addresses[k];
-
-		d->addresses[k] = d->addresses[i - 1];
-		d->addresses[i - 1] = a;
-		swap_names(d->name_at, k, i - 1);
-		swap_names(d->name_end, k, i - 1);
-	}
+	for (size_t i = d->n; i > first + 1; i--)
+		swap(d, first + random_below((uint32_t)(i - first)), i - 1);
+	for (size_t i = first; i < d->n; i++)
+		swap(d, i, family_pick(d->family, d->addresses, first, i, d->n));
 }
 
 static void take_address(struct destination *d, const struct dns_record *r)
 {
 	size_t before = d->names.n;
 
-	if (!address_of(r, &d->addresses[d->n]))
+	if (!address_of(r, &d->addresses[d->n]) || !family_allows(d->family, d->addresses[d->n].v6))
 		return;
 	d->qmtp[d->n] = false;
 	if (d->n &&
@@ -289,17 +295,18 @@ static void answer_found(struct destination *d, const struct outsettings *s, con
 		finish(d, 'D', MYSELF);
 	else
 		finish(d, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n");
+	if (own == 65536 && d->family != FAMILY_ANY && a->n)
+		buf_addz(&d->detail, "It has no address of the family that control/addressfamily allows.\n");
 }
 
-static void answer_temporary(struct destination *d, const struct dns_answer *a)
+static void add_why(struct destination *d, const struct dns_answer *a)
 {
-	finish(d, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n");
-	if (a->why.n) {
-		buf_addz(&d->detail, "DNS: ");
-		for (size_t i = 0; i < a->why.n; i++)
-			buf_addc(&d->detail, a->why.p[i] < 32 || a->why.p[i] > 126 ? '?' : a->why.p[i]);
-		buf_addz(&d->detail, ".\n");
-	}
+	if (a->why.n == 0)
+		return;
+	buf_addz(&d->detail, "DNS: ");
+	for (size_t i = 0; i < a->why.n; i++)
+		buf_addc(&d->detail, a->why.p[i] < 32 || a->why.p[i] > 126 ? '?' : a->why.p[i]);
+	buf_addz(&d->detail, ".\n");
 }
 
 void destination_answer(struct destination *d, const struct outsettings *s, const struct dns_answer *a)
@@ -317,12 +324,23 @@ void destination_answer(struct destination *d, const struct outsettings *s, cons
 		return;
 	case DNS_DEAD_MX:
 		finish(d, 'D', "Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)\n");
+		add_why(d, a);
 		return;
 	case DNS_TEMPORARY:
 	case DNS_BAD_MX:
 		break;
 	}
-	answer_temporary(d, a);
+	finish(d, 'Z', "Sorry, I couldn't find any host by that name. (#4.1.2)\n");
+	add_why(d, a);
+}
+
+int64_t destination_connect_ms(const struct destination *d, const struct outsettings *s, size_t i)
+{
+	uint64_t seconds = s->timeout_connect;
+
+	if (seconds > FAMILY_SECONDS && family_other_follows(d->addresses, i, d->n))
+		seconds = FAMILY_SECONDS;
+	return (int64_t)seconds * 1000;
 }
 
 void destination_free(struct destination *d)

@@ -26,6 +26,7 @@ struct destination {
 	char letter;                 /* Z or D: no address to try, and why is in text */
 	struct buf text;             /* the report qmail-remote makes */
 	struct buf detail;           /* a further line, in words; may be empty */
+	enum family family;          /* for this domain */
 	size_t n;
 	struct peeraddress addresses[DNS_SET_MAX];
 	bool qmtp[DNS_SET_MAX]; /* by QMTP, which the exchanger's preference says (MXPS); the same by SMTP comes next */
@@ -49,6 +50,9 @@ uint16_t destination_port(const struct destination *d, size_t i);
  * for QMTP has no TLS that must be.
  */
 bool destination_policy(const struct destination *d, struct outsettings *s, size_t i, struct session_policy *p);
+
+/* Milliseconds for connecting to the i-th address: few when the other family comes later. */
+int64_t destination_connect_ms(const struct destination *d, const struct outsettings *s, size_t i);
 
 void destination_free(struct destination *d);
 

@@ -43,6 +43,8 @@ static int set_up(void **state)
 	    "plain.test:192.0.2.1\nport.test:192.0.2.1:2525\nv6.test:[2001:db8::1]:26\nv6b.test:[IPv6:2001:db8::1]\n"
 	    "name.test:relay.test:27\n.sub.test:192.0.2.2\nmx.sub.test:\nbad.test:192.0.2.1:x\n[192.0.2.9]:192.0.2."
 	    "3\n");
+	put_file(dir, "addressfamily", "four.test:4only\n.six.test:6\n");
+	put_file(dir, "moreipme", "192.0.2.77\n");
 	setenv("QMAILHOME", dir, 1);
 	assert_true(home_open(&e));
 	assert_true(outsettings_load(&settings, &e));
@@ -51,10 +53,11 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = { "control/me", "control/smtproutes" };
+	static const char *const files[] = { "control/me", "control/smtproutes", "control/addressfamily",
+					     "control/moreipme" };
 
 	assert_int_equal(chdir(*state), 0);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		unlink(files[i]);
 	rmdir("control");
 	rmdir(*state);
@@ -112,18 +115,29 @@ static void put_a(uint16_t preference, const char *bytes)
 	    (struct dns_record){ .type = DNS_A, .preference = preference, .name = STR("x"), .data = { bytes, 4 } };
 }
 
+static void put_aaaa(uint16_t preference, const char *bytes)
+{
+	answer.records[answer.n++] =
+	    (struct dns_record){ .type = DNS_AAAA, .preference = preference, .name = STR("x"), .data = { bytes, 16 } };
+}
+
 static void put_mx(uint16_t preference, const char *name)
 {
 	answer.records[answer.n++] =
 	    (struct dns_record){ .type = DNS_MX, .preference = preference, .name = str_of(name), .data = STR("") };
 }
 
-static void begin_answer(enum dns_outcome outcome)
+static void begin_answer_for(const char *host, enum dns_outcome outcome)
 {
-	begin("x.test");
+	begin(host);
 	answer.n = 0;
 	answer.outcome = (uint8_t)outcome;
 	answer.why = STR("why\n");
+}
+
+static void begin_answer(enum dns_outcome outcome)
+{
+	begin_answer_for("x.test", outcome);
 }
 
 static void finish(void)
@@ -246,6 +260,58 @@ static void test_qmtp_by_preference(void **state)
 	expect_ways("1.1.1.1:25 ");
 }
 
+static void test_address_that_leads_here_all_the_same(void **state)
+{
+	(void)state;
+	begin_answer(DNS_FOUND);
+	put_a(10, "\300\0\2\115");
+	finish();
+	assert_int_equal(d.letter, 'D');
+	assert_true(str_ends(buf_str(&d.text), STR("(#5.4.6)\n")));
+}
+
+static void put_both_families(void)
+{
+	put_a(5, "\1\1\1\1");
+	put_a(5, "\2\2\2\2");
+	put_aaaa(5, "0123456789abcdef");
+	put_aaaa(5, "0123456789abcdeg");
+	put_aaaa(1, "0123456789abcdeh");
+	finish();
+}
+
+static void test_families(void **state)
+{
+	int v6 = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		begin_answer(DNS_FOUND);
+		put_both_families();
+		assert_true(d.n == 5 && d.addresses[0].v6 && d.addresses[1].v6 != d.addresses[2].v6 &&
+			    d.addresses[2].v6 != d.addresses[3].v6);
+		v6 += d.addresses[1].v6;
+	}
+	assert_in_range(v6, 20, 80);
+	assert_int_equal(destination_connect_ms(&d, &settings, 0), FAMILY_SECONDS * 1000);
+	assert_int_equal(destination_connect_ms(&d, &settings, 4), 60000);
+
+	begin_answer_for("a.SIX.test", DNS_FOUND);
+	put_both_families();
+	assert_true(d.n == 5 && d.addresses[2].v6 && !d.addresses[3].v6);
+
+	begin_answer_for("four.test", DNS_FOUND);
+	put_both_families();
+	assert_true(d.n == 2 && !d.addresses[0].v6 && !d.addresses[1].v6);
+	assert_int_equal(destination_connect_ms(&d, &settings, 0), 60000);
+
+	begin_answer_for("four.test", DNS_FOUND);
+	put_aaaa(1, "0123456789abcdeh");
+	finish();
+	assert_int_equal(d.letter, 'Z');
+	assert_true(str_find(buf_str(&d.detail), STR("control/addressfamily")) < d.detail.n);
+}
+
 static void test_outcomes(void **state)
 {
 	static const struct {
@@ -301,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_equal_preferences_are_shared),
 		cmocka_unit_test(test_ourselves_and_worse_are_dropped),
 		cmocka_unit_test(test_qmtp_by_preference),
+		cmocka_unit_test(test_address_that_leads_here_all_the_same),
+		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_loopback),
 	};

@@ -40,6 +40,51 @@ const struct relays *outsettings_relays(const struct outsettings *s, struct str 
 	return route->bad ? NULL : &route->relays;
 }
 
+static bool load_families(struct outsettings *s, struct err *e)
+{
+	const struct control_list *lines = &s->families.lines;
+
+	if (!control_map_load("addressfamily", &s->families, e))
+		return false;
+	for (size_t i = 0; i < lines->n; i++) {
+		struct str key, value;
+		enum family f;
+
+		if (!str_cut(lines->items[i], ':', &key, &value) || !family_parse(value, &f))
+			return err_perm(
+			    e, "control/addressfamily: line %zu does not end in :4, :6, :4only, :6only or :any", i + 1);
+	}
+	return true;
+}
+
+enum family outsettings_family(const struct outsettings *s, struct str domain)
+{
+	enum family f = FAMILY_ANY;
+	struct str value;
+
+	if (control_map_find_domain(&s->families, domain, &value) || control_map_find(&s->families, STR(""), &value))
+		family_parse(value, &f);
+	return f;
+}
+
+/* Behind those that the system knows. */
+static bool load_more_own(struct outsettings *s, struct err *e)
+{
+	struct control_list list;
+	bool ok = control_list_load("moreipme", &list, e);
+
+	for (size_t i = 0; ok && i < list.n; i++) {
+		struct peeraddress a;
+
+		ok = peeraddress_parse(list.items[i], &a) ||
+		     err_perm(e, "control/moreipme: line %zu is no IP address", i + 1);
+		if (ok)
+			ownaddresses_add(&s->own, &a);
+	}
+	control_list_free(&list);
+	return ok;
+}
+
 static bool load(struct outsettings *s, struct err *e)
 {
 	bool present;
@@ -56,6 +101,9 @@ static bool load(struct outsettings *s, struct err *e)
 		return false;
 	if (s->per_host == 0)
 		s->per_host = 1;
+	ownaddresses_load(&s->own);
+	if (!load_families(s, e) || !load_more_own(s, e))
+		return false;
 	parse_routes(s);
 	return tlshosts_load(&s->tls, e);
 }
@@ -67,7 +115,6 @@ bool outsettings_load(struct outsettings *s, struct err *e)
 		outsettings_free(s);
 		return false;
 	}
-	ownaddresses_load(&s->own);
 	return true;
 }
 
@@ -81,20 +128,15 @@ void outsettings_free(struct outsettings *s)
 	control_map_free(&s->smtproutes);
 	tlshosts_free(&s->tls);
 	ownaddresses_free(&s->own);
+	control_map_free(&s->families);
 }
 
 uint64_t outsettings_fingerprint(void)
 {
-	static const char *const files[] = { "me",
-					     "helohost",
-					     "smtproutes",
-					     "timeoutconnect",
-					     "timeoutremote",
-					     "concurrencyperhost",
-					     "outgoingip",
-					     "outgoingips",
-					     "chunkingremote",
-					     "mxps" };
+	static const char *const files[] = {
+		"me",         "helohost",    "smtproutes",     "timeoutconnect", "timeoutremote", "concurrencyperhost",
+		"outgoingip", "outgoingips", "chunkingremote", "mxps",           "addressfamily", "moreipme"
+	};
 
 	return control_fingerprint(files, sizeof files / sizeof *files);
 }

@@ -26,10 +26,18 @@ static bool from_sockaddr(const struct sockaddr *sa, struct peeraddress *a)
 	return true;
 }
 
+void ownaddresses_add(struct ownaddresses *own, const struct peeraddress *a)
+{
+	if (own->n == own->room) {
+		own->room = own->room ? 2 * own->room : 8;
+		own->list = mem_array(own->list, own->room, sizeof *own->list);
+	}
+	own->list[own->n++] = *a;
+}
+
 void ownaddresses_load(struct ownaddresses *own)
 {
 	struct ifaddrs *all;
-	size_t room = 0;
 
 	*own = (struct ownaddresses){ 0 };
 	if (getifaddrs(&all) == -1)
@@ -37,13 +45,8 @@ void ownaddresses_load(struct ownaddresses *own)
 	for (struct ifaddrs *i = all; i; i = i->ifa_next) {
 		struct peeraddress a;
 
-		if (i->ifa_addr == NULL || !(i->ifa_flags & IFF_UP) || !from_sockaddr(i->ifa_addr, &a))
-			continue;
-		if (own->n == room) {
-			room = room ? 2 * room : 8;
-			own->list = mem_array(own->list, room, sizeof *own->list);
-		}
-		own->list[own->n++] = a;
+		if (i->ifa_addr && (i->ifa_flags & IFF_UP) && from_sockaddr(i->ifa_addr, &a))
+			ownaddresses_add(own, &a);
 	}
 	freeifaddrs(all);
 }

@@ -9,11 +9,12 @@
 
 struct ownaddresses {
 	struct peeraddress *list; /* owned */
-	size_t n;
+	size_t n, room;
 };
 
 /* Addresses of all interfaces that are up; none when the system does not say. */
 void ownaddresses_load(struct ownaddresses *own);
+void ownaddresses_add(struct ownaddresses *own, const struct peeraddress *a);
 void ownaddresses_free(struct ownaddresses *own);
 
 /* Loopback addresses always are. */

@@ -31,11 +31,12 @@ static bool wait_for(int fd, short events, int64_t deadline)
 	}
 }
 
-static int open_connection(const struct outsettings *s, const struct outidentity *who, const struct peeraddress *a,
-			   uint16_t port)
+static int open_connection(const struct outsettings *s, const struct outidentity *who, const struct destination *d,
+			   size_t i)
 {
+	const struct peeraddress *a = &d->addresses[i];
 	struct sockaddr_storage sa;
-	socklen_t len = peeraddress_sockaddr(a, port, &sa), size = sizeof errno;
+	socklen_t len = peeraddress_sockaddr(a, destination_port(d, i), &sa), size = sizeof errno;
 	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, failed = 0;
 
@@ -48,7 +49,7 @@ static int open_connection(const struct outsettings *s, const struct outidentity
 	}
 	if (connect(fd, (void *)&sa, len) == 0)
 		return fd;
-	if (errno == EINPROGRESS && wait_for(fd, POLLOUT, clock_monotonic_ms() + (int64_t)s->timeout_connect * 1000) &&
+	if (errno == EINPROGRESS && wait_for(fd, POLLOUT, clock_monotonic_ms() + destination_connect_ms(d, s, i)) &&
 	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 && failed == 0)
 		return fd;
 	close(fd);
@@ -159,7 +160,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	char peer[PEERADDRESS_TEXT_MAX], server[PEERADDRESS_TEXT_MAX + 8];
 	uint16_t port = destination_port(d, i);
 	const struct outidentity *who = outidentities_find(&settings->identities, t->sender);
-	int fd = open_connection(settings, who, &d->addresses[i], port);
+	int fd = open_connection(settings, who, d, i);
 	struct session_policy policy;
 	struct sessionwire w;
 	struct session s;

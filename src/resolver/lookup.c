@@ -400,7 +400,7 @@ void lookup_cancel(struct lookup *l)
 static void time_out(struct lookup *l)
 {
 	*l->why = 0;
-	explain(l, "the name servers of %.200s did not answer within %d seconds", l->name,
+	explain(l, "the name servers of %.200s did not answer in time (%d s)", l->name,
 		queries_seconds(l->all->queries));
 	l->outcome = DNS_TEMPORARY;
 	/* Addresses that are there already are good enough. */

@@ -245,7 +245,7 @@ class Bind(Server):
 options {{
     directory "{self.dir}"; pid-file "{self.dir}/pid"; session-keyfile "{self.dir}/session";
     listen-on {{ {self.address}; }}; listen-on-v6 {{ none; }}; allow-query {{ any; }}; max-cache-size 20m;
-    empty-zones-enable no; {more}
+    empty-zones-enable no; max-records-per-type 0; {more}
 }};
 controls {{ }};
 """

@@ -7,9 +7,11 @@ are still other hosts to the mail system.
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import threading
+import time
 
 from labrun import HOME, equal, lab, processes, wait
 from quilltest import Sink
@@ -27,29 +29,48 @@ def check(f):
 
 class Filter:
     """
-    A name server that drops or refuses ANY and passes other questions on, by UDP and TCP; old: it does not know EDNS,
-    so that there are no signatures.
+    A name server that passes questions on to another one, but for what its settings say; they may be changed at any time:
+
+    any        "drop" or "refuse" for questions of type ANY
+    old        it does not know EDNS, so that there are no signatures
+    truncated  answers by UDP are never whole
+    wrong_id   answers do not fit the questions
+    delay      seconds before an answer
+    rcode      in place of answers
     """
 
-    def __init__(self, address, server, refuse=False, old=False):
-        import socket
-        self.server, self.refuse, self.refused, self.old = server, refuse, 0, old
+    def __init__(self, address, server, tcp=True, **settings):
+        self.server, self.any_seen = server, 0
+        self.any = self.rcode = None
+        self.old = self.truncated = self.wrong_id = False
+        self.delay = 0
+        self.__dict__.update(settings)
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((address, 53))
-        self.tcp = socket.create_server((address, 53))
         threading.Thread(target=self.serve_udp, daemon=True).start()
-        threading.Thread(target=self.serve_tcp, daemon=True).start()
+        if tcp:
+            self.tcp = socket.create_server((address, 53))
+            threading.Thread(target=self.serve_tcp, daemon=True).start()
 
     def answer(self, packet, tcp):
-        import socket
         at = 12
         while packet[at]:
             at += packet[at] + 1
+        time.sleep(self.delay)
+        head = packet[:2] + b"\x81" + packet[3:10] + b"\0\0" + packet[12:at + 5]
         if struct.unpack_from("!H", packet, at + 1)[0] == ANY:
-            self.refused += 1
-            return packet[:2] + b"\x80\x05" + packet[4:] if self.refuse else None
+            self.any_seen += 1
+            return None if self.any == "drop" else head[:3] + b"\5" + head[4:]
+        if self.rcode:
+            return head[:3] + bytes([0x80 | self.rcode]) + head[4:]
+        if self.truncated and not tcp:
+            return head[:2] + b"\x83\x80" + head[4:]
         if self.old:
             packet = packet[:10] + b"\0\0" + packet[12:at + 5]
+        reply = self.pass_on(packet, tcp)
+        return bytes([reply[0] ^ 255]) + reply[1:] if self.wrong_id else reply
+
+    def pass_on(self, packet, tcp):
         if not tcp:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.settimeout(5)
@@ -63,9 +84,12 @@ class Filter:
     def serve_udp(self):
         while True:
             packet, peer = self.udp.recvfrom(65535)
-            reply = self.answer(packet, False)
-            if reply:
-                self.udp.sendto(reply, peer)
+            threading.Thread(target=self.udp_question, args=(packet, peer), daemon=True).start()
+
+    def udp_question(self, packet, peer):
+        reply = self.answer(packet, False)
+        if reply:
+            self.udp.sendto(reply, peer)
 
     def serve_tcp(self):
         while True:
@@ -79,6 +103,21 @@ class Filter:
                 if reply is None:
                     return
                 connection.sendall(struct.pack("!H", len(reply)) + reply)
+
+
+class Blackhole:
+    """Port 25 where connecting takes forever: the place for connections that wait is taken."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        self.socket.bind((address, 25))
+        self.socket.listen(0)
+        self.waiting = []
+        for _ in range(3):
+            s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+            s.setblocking(False)
+            s.connect_ex((address, 25))
+            self.waiting.append(s)
 
 
 def text_records(count):
@@ -105,6 +144,42 @@ pool CNAME loop
 """
 
 
+# The mail system is mail.lab.test; nobody takes mail at 192.0.2.99.
+ODD = f"""
+mail A {MAIL}
+dual A {MAIL}
+dual AAAA 2001:db8::25
+six MX 10 m6
+m6 AAAA 2001:db8::25
+both MX 10 broken6
+broken6 A {MAIL}
+broken6 AAAA 2001:db8::dead
+null MX 0 .
+literal MX 10 {MAIL}.
+half MX 10 {MAIL}.
+half MX 20 mail
+dead MX 10 nowhere
+dead MX 20 text
+text TXT "only this"
+self MX 10 mail.lab.test.
+self MX 20 mail
+better MX 5 mail
+better MX 10 mail.lab.test.
+worse MX 5 refusing
+worse MX 10 mail.lab.test.
+worse MX 20 mail
+refusing A 192.0.2.99
+loop MX 10 lo
+lo A 127.0.0.1
+zero MX 10 any
+any A 0.0.0.0
+zero6 MX 10 any6
+any6 AAAA ::
+next MX 10 refusing
+next MX 20 mail
+"""
+
+
 class Net:
     """Everything that is there to be asked; made once."""
 
@@ -117,12 +192,15 @@ class Net:
         return cls.only
 
     def __init__(self):
-        subprocess.run("ip address add 127.0.0.2/8 dev lo; ip route replace local 192.0.2.0/24 dev lo; ip -6 route replace local 2001:db8::/32 dev lo",
+        subprocess.run("ip address add 127.0.0.2/8 dev lo; ip route replace local 192.0.2.0/24 dev lo; ip -6 route replace local 2001:db8::/32 dev lo; echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind",
                        shell=True, check=True)
         self.dir = lab.LAB + "/dns"
         os.mkdir(self.dir)
         big = Zone("big.test", "127.0.0.2", f"@ MX 10 mail\nfourth MX 10 mail\nmail A {MAIL}\n" + text_records(12))
-        plain = [Zone("alias.test", "192.0.2.2", ALIASES)]
+        plain = [Zone("alias.test", "192.0.2.2", ALIASES), Zone("odd.test", "192.0.2.2", ODD),
+                 Zone("huge.test", "192.0.2.2", "".join(f"@ MX {i} h{i:05d}{'x' * 33}.u.\n" for i in range(1143)))]
+        # So short that it saves next to nothing to compress it: recursors do not do that for all of a thousand names.
+        short = Zone("u", "192.0.2.2", f"* A {MAIL}\n")
         refusing = [Zone("refuse.test", "192.0.2.4", f"@ MX 10 mail\nmail A {MAIL}\n" + text_records(12))]
         dropping = [Zone(f"{name}.test", address, f"@ MX 10 mail\nmail A {MAIL}\n")
                     for name, address in (("drop", "192.0.2.5"), ("refused", "192.0.2.6"))]
@@ -142,19 +220,23 @@ class Net:
         knot = Knot("192.0.2.3", signed, self.dir)
         test = Zone("test", "192.0.2.1", "", [big, *plain, *refusing, *dropping, *signed, *checked])
         test.sign(self.dir)
-        root = Zone(".", "192.0.2.1", "", [test])
+        root = Zone(".", "192.0.2.1", "", [test, short])
         root.sign(self.dir)
         self.anchor = root.ds
-        self.servers = [Bind("127.0.0.2", [big], self.dir), Nsd("192.0.2.1", [root, test], self.dir), Nsd("192.0.2.2", plain + dropping + checked, self.dir),
+        self.servers = [Bind("127.0.0.2", [big], self.dir), Nsd("192.0.2.1", [root, test], self.dir), Nsd("192.0.2.2", [short] + plain + dropping + checked, self.dir),
                         knot.start(), Nsd("192.0.2.4", refusing, self.dir, refuse_any=True)]
-        self.dropper = Filter("192.0.2.5", "192.0.2.2")
-        self.refuser = Filter("192.0.2.6", "192.0.2.2", refuse=True)
+        self.dropper = Filter("192.0.2.5", "192.0.2.2", any="drop")
+        self.refuser = Filter("192.0.2.6", "192.0.2.2", any="refuse")
         self.stripper = Filter("192.0.2.7", "192.0.2.55", old=True)
         self.unbound = Unbound("192.0.2.53", self.dir, "192.0.2.1", self.anchor)
         # Does not check: what is bogus passes it.
         self.plain = Unbound("192.0.2.55", self.dir, "192.0.2.1")
         self.bind = Named("127.0.0.1", self.dir, "192.0.2.1", self.anchor)
+        self.filter = Filter("192.0.2.8", "192.0.2.55")
+        self.no_tcp = Filter("192.0.2.9", "192.0.2.55", tcp=False, truncated=True)
         self.sink = Sink(MAIL, 25)
+        self.sink6 = Sink("2001:db8::25", 25)
+        self.blackhole = Blackhole("2001:db8::dead")
         self.recursors = (("192.0.2.53", self.unbound), ("127.0.0.1", self.bind))
 
 
@@ -178,12 +260,13 @@ def quill_dns(*arguments):
     return r.returncode, r.stdout + r.stderr
 
 
-def delivered(m, net, recipient):
-    before = len(net.sink.messages)
+def delivered(m, net, recipient, sink=None):
+    sink = sink or net.sink
+    before = len(sink.messages)
     story = m.send_mail(recipient, sender=b"#@[]", seconds=40)
     assert story.only[2] == "success", story.lines
-    assert len(net.sink.messages) == before + 1, net.sink.messages
-    message = net.sink.messages[-1]
+    assert len(sink.messages) == before + 1, sink.messages
+    message = sink.messages[-1]
     assert message.recipients == [recipient], message.recipients
 
 
@@ -223,7 +306,7 @@ def complaint_server_that_refuses_or_drops_any(m):
     # What NSD says instead has nothing in it.
     assert query("192.0.2.4", "refuse.test", "ANY", tcp=False)[6:8] == b"\0\0"
     each_recursor(m, net, ["x@refuse.test", "x@refused.test", "x@drop.test"])
-    assert net.dropper.refused == net.refuser.refused == 0
+    assert net.dropper.any_seen == net.refuser.any_seen == 0
 
 
 @check
@@ -378,3 +461,195 @@ from control/hosts
     assert quill_dns("byfile.invalid", "a")[0] == 0
     m.control("hosts", None)
     assert wait(lambda: quill_dns("byfile.invalid", "a")[0] != 0)
+
+
+def refused(m, recipient, text):
+    """It bounces at once, and the report begins so."""
+    story = m.try_mail(recipient, sender=b"#@[]")
+    assert story.only[2] == "failure" and story.only[3].startswith(text), story.only
+
+
+def deferred(m, recipient, *texts):
+    story = m.try_mail(recipient, sender=b"#@[]")
+    assert story.only[2] == "deferral" and all(t in story.only[3] for t in texts), story.only
+    return story
+
+
+GAVE_NO_ANSWER = ("_(#4.1.2)/DNS:_", "big.test", "name_servers", "_answer")
+MYSELF = "Sorry._Although_I'm_listed_as_a_best-preference_MX_or_A_for_that_host,/"
+
+
+@check
+def domains_that_take_no_mail(m):
+    Net.get()
+    use(m, "192.0.2.55")
+    refused(m, "x@null.odd.test", "Sorry,_null.odd.test_does_not_accept_mail:_it_has_a_null_MX._(#5.1.10)/")
+    refused(m, "x@nowhere.odd.test", "Sorry,_I_couldn't_find_any_host_named_nowhere.odd.test._(#5.1.2)/")
+    refused(m, "x@text.odd.test", "Sorry,_I_couldn't_find_any_host_named_text.odd.test._(#5.1.2)/")
+    refused(m, "x@dead.odd.test", "Sorry,_I_couldn't_find_a_mail_exchanger_or_IP_address._(#5.4.4)/DNS:_of_the_mail_"
+            "exchangers_of_dead.odd.test_none_has_an_address./")
+
+
+@check
+def exchangers_that_are_ourselves(m):
+    """They and all that are worse are not tried (RFC 5321, section 5.1)."""
+    net = Net.get()
+    use(m, "192.0.2.55")
+    for name in ("self", "loop", "zero", "zero6"):
+        refused(m, f"x@{name}.odd.test", MYSELF)
+    delivered(m, net, "x@better.odd.test")
+    deferred(m, "x@worse.odd.test", "Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/")
+    # Behind a router: its address is ours.
+    m.control("moreipme", f"{MAIL}\n")
+    refused(m, "x@byaddress.alias.test", MYSELF)
+    m.control("moreipme", None)
+
+
+@check
+def exchangers_that_are_ip_addresses(m):
+    """Nothing for good follows from that; the sender's postmaster can read why."""
+    net = Net.get()
+    use(m, "192.0.2.55")
+    deferred(m, "x@literal.odd.test", "DNS:_the_mail_exchangers_of_literal.odd.test_are_given_as_IP_addresses_in_place_of_names./")
+    delivered(m, net, "x@half.odd.test")
+    code, text = quill_dns("half.odd.test")
+    assert code == 0 and f"  MX 10 {MAIL}, insecure: an IP address in place of a name\n" in text, text
+
+
+@check
+def both_families(m):
+    net = Net.get()
+    use(m, "192.0.2.55")
+    delivered(m, net, "x@six.odd.test", net.sink6)
+    delivered(m, net, "x@next.odd.test")
+    m.control("timeoutconnect", "2\n")
+    try:
+        m.control("addressfamily", ".odd.test:6\nodd.test:4only\n:any\n")
+        # Seconds, not the delivery.
+        delivered(m, net, "x@both.odd.test")
+        m.control("addressfamily", "dual.odd.test:6only\n:4only\n")
+        delivered(m, net, "x@dual.odd.test", net.sink6)
+        deferred(m, "x@six.odd.test", "control/addressfamily")
+        m.control("addressfamily", "dual.odd.test:4\n:6only\n")
+        delivered(m, net, "x@dual.odd.test")
+        mark = m.mark()
+        m.control("addressfamily", ":5\n")
+        delivered(m, net, "x@dual.odd.test")
+        m.wait_log("^rspawn: warning: unable to use the new control files: control/addressfamily: line 1 does not end", mark)
+    finally:
+        m.control("addressfamily", None)
+        m.control("timeoutconnect", None)
+
+
+@check
+def exchangers_of_65000_bytes_by_tcp_only(m):
+    net = Net.get()
+    assert 64000 < len(query("192.0.2.2", "huge.test", "MX")) < 65536
+    net.filter.truncated = True
+    try:
+        for servers, files in (("192.0.2.53", {}), ("127.0.0.1", {}), ("192.0.2.8", {}),
+                               ("recursive", {"dnsroots": "192.0.2.1\n"})):
+            mark = use(m, servers, **files)
+            delivered(m, net, "x@huge.test")
+            assert "resolve: huge.test has 1143 records of one type; the first 100 are used\n" in m.log(mark)
+    finally:
+        net.filter.truncated = False
+
+
+@check
+def tcp_refused(m):
+    Net.get()
+    use(m, "192.0.2.9")
+    deferred(m, "x@big.test", "(#4.1.2)/DNS:_the_name_servers_of_big.test_did_not_give_an_answer./")
+
+
+@check
+def server_failure_then_recovery(m):
+    """Every error of the servers defers, and the same message is delivered when they are well again."""
+    net = Net.get()
+    use(m, "192.0.2.8")
+    for rcode in (1, 2, 4, 5, 9):
+        use(m, "192.0.2.8")
+        net.filter.rcode = rcode
+        mark = m.mark()
+        story = deferred(m, f"r{rcode}@big.test", *GAVE_NO_ANSWER)
+    net.filter.rcode = None
+    use(m, "192.0.2.8")  # forgets the failure at once; by itself it would after five seconds
+    m.signal(signal.SIGALRM)
+    found = wait(lambda: [x for x in net.sink.messages if x.recipients == ["r9@big.test"]])
+    assert found and f"end msg {story.number}\n" in m.log(mark), m.log(mark)
+
+
+@check
+def wrong_ids(m):
+    """They are not answers; the right one that comes later is."""
+    net = Net.get()
+    net.filter.wrong_id = True
+    use(m, "192.0.2.8", timeoutdns="1\n")
+    try:
+        deferred(m, "x@big.test", "DNS:_the_name_servers_of_big.test_did_not_answer_in_time_(1_s)./")
+    finally:
+        net.filter.wrong_id = False
+    assert wait(lambda: quill_dns("big.test")[0] == 0, 20)
+    delivered(m, net, "x@big.test")
+
+
+@check
+def answers_that_take_longer_than_a_look_up_may(m):
+    """The delivery is put off; what came late is known at the next attempt."""
+    net = Net.get()
+    use(m, "192.0.2.8", timeoutdns="1\n")
+    net.filter.delay = 1.2
+    try:
+        deferred(m, "x@big.test", "did_not_answer_in_time_(1_s)./")
+        assert wait(lambda: quill_dns("big.test")[0] == 0, 30)
+        delivered(m, net, "x@big.test")
+    finally:
+        net.filter.delay = 0
+
+
+@check
+def resolver_dies_while_asked(m):
+    """That costs nothing but time, whether it asks again or the delivery is put off."""
+    net = Net.get()
+    use(m, "192.0.2.8")
+    net.filter.delay = 1
+    mark = m.mark()
+    qp = m.queue(["dies@big.test"], sender=b"#@[]")
+    m.wait_log("^starting delivery", mark)
+    os.kill(processes("qmail-resolve")[0][0], signal.SIGKILL)
+    net.filter.delay = 0
+    m.wait_log("qmail-resolve was ended by signal 9; starting it again", mark)
+    assert wait(lambda: processes("qmail-resolve") and quill_dns("big.test")[0] == 0)
+    assert "failure" not in m.log(mark)
+    m.signal(signal.SIGALRM)
+    m.story(qp, mark, 60)
+    assert len([x for x in net.sink.messages if x.recipients == ["dies@big.test"]]) == 1
+
+
+@check
+def cause_in_the_bounce(m):
+    """What the log said all along stands in the bounce that comes in the end."""
+    net = Net.get()
+    use(m, "192.0.2.8")
+    net.filter.rcode = 2
+    m.control("queuelifetime", "0\n")
+    m.restart()
+    try:
+        m.clear_inbox("bob")
+        mark = m.mark()
+        qp = m.queue(["x@good.test"], sender=b"bob@lab.test")
+        m.wait_log(r"^delivery \d+: (deferral|failure): .*name_servers", mark)
+
+        def ended():
+            story = m.story_so_far(qp, mark)
+            m.signal(signal.SIGALRM)
+            time.sleep(0.5)
+            return story and story.lines[-1].startswith("end ")
+        assert wait(ended), m.log(mark)
+        mail = m.find_mail("bob", b"<x@good.test>:\n")
+        assert b"\nDNS: good.test: its name servers answered with an error.\n" in mail, mail
+    finally:
+        net.filter.rcode = None
+        m.control("queuelifetime", None)
+        m.restart()
