@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules qmtp serial supervision linelog
+	dnsmessage ucspi netrules qmtp deadhosts serial supervision linelog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -36,6 +36,8 @@ PKG_cdb := libcdb
 LIB_submit := base sys wire
 # The queue on disk. Only qmail-journal links it.
 LIB_journal := base sys wire mail
+# Asking qmail-rspawn which servers do not answer, for operators' tools.
+LIB_deadhosts := base sys wire
 # Asking the running queue, for operators' tools.
 LIB_queuequery := base sys wire route
 # Where a recipient goes: locals, virtualdomains, percenthack.
@@ -136,6 +138,8 @@ PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
 PROG_quill := queuequery virtual password mailbox route dns idn conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
+PROG_qmail-tcpto := deadhosts sys
+PROG_qmail-tcpok := deadhosts sys
 PROG_qmail-qstat := queuequery wire sys base
 
 # Whose password it is.

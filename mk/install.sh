@@ -34,7 +34,7 @@ for p in "$bin"/*; do
 	name=${p##*/} mode=0711
 	case $name in
 	qmail-lspawn|qmail-start|qmail-newu|qmail-newmrh|checkpassword|checkpassword-pam) mode=0700 ;;
-	qmail-inject|qmail-pop3d|qmail-qread|qmail-qstat|qmail-showctl|qmail-smtpd|sendmail|quill) mode=0755 ;;
+	qmail-inject|qmail-pop3d|qmail-qread|qmail-qstat|qmail-tcpto|qmail-tcpok|qmail-showctl|qmail-smtpd|sendmail|quill) mode=0755 ;;
 	qmail-*|splogger) ;;
 	*) mode=0755 ;;	# helpers for everybody's .qmail lines and scripts
 	esac

@@ -6,6 +6,7 @@
 #include "qmail-rspawn/conn.h"
 #include "sys/clock.h"
 #include "sys/random.h"
+#include "wire/deadproto.h"
 
 #define PEER_SLOW_GROWTH 4 /* successes for each session before one more is tried where the limit is known */
 #define BUCKETS 1024       /* a power of two */
@@ -22,8 +23,9 @@ struct peer {
 	bool limited;      /* a connection was refused: grow slowly */
 	struct conn *idle; /* most recently used first */
 	struct job *first_waiting, *last_waiting;
-	int timeouts;        /* connects in a row that timed out */
-	int64_t dead_until;  /* clock_monotonic_ms */
+	int timeouts;       /* connects in a row that timed out */
+	int64_t timeout_at; /* the last one, clock_monotonic_ms */
+	int64_t dead_until;
 	int64_t clear_until; /* no TLS */
 	int64_t data_until;  /* no BDAT */
 	size_t rcpt_max;     /* recipients that it takes at a time, 0: not known */
@@ -306,6 +308,7 @@ void peer_connected(struct peer *p)
 
 static void note_timeout(struct peer *p)
 {
+	p->timeout_at = clock_monotonic_ms();
 	if (++p->timeouts >= PEER_DEAD_TIMEOUTS)
 		p->dead_until =
 		    clock_monotonic_ms() + (PEER_DEAD_SECONDS + random_below(PEER_DEAD_SECONDS / 4)) * 1000LL;
@@ -340,7 +343,32 @@ void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end)
 	p->all->dead = c;
 	if (end == CONN_TIMED_OUT)
 		note_timeout(p);
+	else if (end == CONN_REFUSED)
+		p->timeouts = 0;
 	serve_waiting(p, end);
+}
+
+void peers_list_dead(const struct peers *all, void (*each)(void *ctx, const struct dead_host *h), void *ctx)
+{
+	int64_t now = clock_monotonic_ms();
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct peer *p = all->buckets[i]; p; p = p->next) {
+			struct dead_host h = { str_of(p->text), (uint64_t)(now - p->timeout_at) / 1000,
+					       (uint32_t)p->timeouts };
+
+			if (p->timeouts)
+				each(ctx, &h);
+		}
+}
+
+void peers_forget_dead(struct peers *all)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct peer *p = all->buckets[i]; p; p = p->next) {
+			p->timeouts = 0;
+			p->dead_until = 0;
+		}
 }
 
 /* Peers without connections and without a memory worth keeping go. */

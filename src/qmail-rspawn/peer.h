@@ -22,6 +22,7 @@
 
 struct job;
 struct peer;
+struct dead_host;
 
 enum peer_answer {
 	PEER_TAKEN, /* job_unreachable or job_done will be called */
@@ -35,6 +36,11 @@ void peers_free(struct peers *all);
 
 /* Once a second: time limits, idle sessions, peers that are of no use. */
 void peers_tick(struct peers *all);
+
+/* Calls each for every address that connections timed out with. */
+void peers_list_dead(const struct peers *all, void (*each)(void *ctx, const struct dead_host *h), void *ctx);
+/* Lets them be tried as if nothing had been. */
+void peers_forget_dead(struct peers *all);
 
 enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint16_t port, struct job *j);
 

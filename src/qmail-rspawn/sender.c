@@ -7,8 +7,10 @@
 
 #include "base/mem.h"
 #include "qmail-rspawn/job.h"
+#include "qmail-rspawn/peer.h"
 #include "qmail-rspawn/provider.h"
 #include "sys/unixsock.h"
+#include "wire/deadproto.h"
 #include "wire/providerproto.h"
 
 /* Results that qmail-send has not taken; it is stuck or gone when there are more. */
@@ -150,6 +152,26 @@ static void refuse(struct sender *s, const struct delivery_request *q)
 		sender_result(s, &result);
 }
 
+static void send_dead(void *ctx, const struct dead_host *h)
+{
+	struct sender *s = ctx;
+	struct buf *b = &s->all->packet;
+
+	buf_clear(b);
+	dead_put_host(b, h);
+	sender_packet(s, b);
+}
+
+static void answer_about_dead(struct sender *s, bool forget)
+{
+	struct dead_host end = { STR(""), 0, 0 };
+
+	if (forget)
+		peers_forget_dead(s->all->r->peers);
+	peers_list_dead(s->all->r->peers, send_dead, s);
+	send_dead(s, &end);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct sender *s = ctx;
@@ -162,6 +184,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	for (int i = 0; i < BATCH; i++) {
 		struct delivery_request request;
 		struct str host;
+		bool forget;
 		int message;
 		ssize_t n;
 
@@ -171,6 +194,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 			return;
 		if (n > 0 && message == -1 && provider_get_question(buf_str(b), &host)) {
 			provider_ask(r, s, host);
+			continue;
+		}
+		if (n > 0 && message == -1 && dead_get_question(buf_str(b), &forget)) {
+			answer_about_dead(s, forget);
 			continue;
 		}
 		if (n <= 0 || message == -1 || !delivery_get_request(buf_str(b), &request)) {
