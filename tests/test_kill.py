@@ -38,7 +38,7 @@ class Client(threading.Thread):
     def one(self, session):
         key = f"{self.label}-{self.count}"
         self.count += 1
-        recipient = "joe@a.test" if self.count % 3 else "x@far.test"
+        recipient = ("joe@a.test", "joe@a.test", "x@far.test", "x@fickle.test")[self.count % 4]
         size = random.choice((200, 200, 5000, 100_000) if self.count % 50 else (2_000_000,))
         message = compose(key, size).replace(b"\n", b"\r\n")
         self.ledger.uncertain.add(key)
@@ -93,8 +93,13 @@ def kill_around(instance, chance, seconds):
 def test_killed_processes_lose_nothing(make_instance):
     chance = random.Random(os.environ.get("CRASH_SEED") or None)
     ledger = Ledger()
-    with Sink() as sink:
-        instance = make_instance("joe", sink=sink, control={"rcpthosts": "a.test\nfar.test"})
+    with Sink() as sink, Sink() as fickle:
+        # Goes down and comes up again.
+        fickle.on("connect", lambda *_: "421 not now" if time.monotonic() % 4 < 3 else None)
+        instance = make_instance("joe", control={
+            "rcpthosts": "a.test\nfar.test\nfickle.test",
+            "smtproutes": f"fickle.test:127.0.0.1:{fickle.port}\n:127.0.0.1:{sink.port}",
+            "destinations": "far.test:concurrency=7 rate=500/s\nmx/:concurrency=9\nfickle.test:retry=1s"})
         clients = [Client(instance, ledger, f"client{n}") for n in range(CLIENTS)]
         for client in clients:
             client.start()
@@ -107,9 +112,10 @@ def test_killed_processes_lose_nothing(make_instance):
             client.join(60)
         assert ledger.acknowledged, "no message was ever accepted"
         restart(instance)
+        fickle.on("connect", None)
 
         def delivered():
-            return instance.maildir("joe") + [m.data for m in list(sink.messages)]
+            return instance.maildir("joe") + [m.data for m in sink.messages + fickle.messages]
 
         def all_there():
             instance.signal("qmail-send", signal.SIGALRM)
