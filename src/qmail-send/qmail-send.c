@@ -32,9 +32,21 @@ static const struct sandbox_rights rights = {
 	.paths = { { "control", SANDBOX_READ } },
 };
 
+/* Of many messages for a destination that is down. The journal keeps the time, so that a restart is no rush. */
+static void put_off(struct sender *s, struct job *j)
+{
+	struct msg *m = j->msg;
+
+	sched_put_off(s->sched, j);
+	journal_defer(s, m->id, sched_message_due(m), STR(""));
+	message_settle(s, m);
+}
+
 static void start_job(struct sender *s, struct job *j)
 {
-	if (j->dest == NULL)
+	if (j->quiet)
+		put_off(s, j);
+	else if (j->dest == NULL)
 		journal_open_message(s, j->msg->id, OPEN_FOR_ROUTING, j, true, false);
 	else if (!j->verdict)
 		journal_open_message(s, j->msg->id, OPEN_FOR_DELIVERY, j, j->msg->envelope == NULL, true);
@@ -67,7 +79,8 @@ void send_pump(struct sender *s)
 		log_status(s);
 	}
 	if (!s->exiting && journal_link_up(s) && s->ready && s->ever_ready)
-		while ((j = sched_next(s->sched, clock_wall())) != NULL)
+		/* With a million messages there may be more to say than the journal takes at a time. */
+		while (!journal_link_busy(s) && (j = sched_next(s->sched, clock_wall())) != NULL)
 			start_job(s, j);
 	set_wake(s);
 	log_flush();

@@ -95,6 +95,8 @@ bool journal_link_start(struct sender *s, struct err *e);
 /* Tries to connect again if the connection was lost. */
 void journal_link_retry(struct sender *s);
 bool journal_link_up(const struct sender *s);
+/* Much waits to be sent; the loop turns again when it goes out. */
+bool journal_link_busy(const struct sender *s);
 void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpose, struct job *job, bool envelope,
 			  bool content);
 void journal_result(struct sender *s, uint64_t id, uint32_t recipient, char letter, struct str text);

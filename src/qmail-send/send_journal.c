@@ -18,6 +18,7 @@
 #include "sys/unixsock.h"
 
 #define PACKETS_A_TURN 256
+#define BUSY_BYTES (1u << 20)
 
 struct pending_open {
 	struct pending_open *next;
@@ -93,6 +94,11 @@ bool journal_link_start(struct sender *s, struct err *e)
 bool journal_link_up(const struct sender *s)
 {
 	return s->journal->fd != -1;
+}
+
+bool journal_link_busy(const struct sender *s)
+{
+	return s->journal->fd != -1 && s->journal->out.bytes > BUSY_BYTES;
 }
 
 /* What was being opened is tried again later. */

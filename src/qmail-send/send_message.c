@@ -143,8 +143,14 @@ static int by_key(const void *a, const void *b)
 	return r ? r : x->recipient < y->recipient ? -1 : 1;
 }
 
-static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list, size_t n, bool one_by_one)
+static bool is_verp(struct str sender)
 {
+	return str_ends(sender, STR("-@[]")) && sender.n > 4;
+}
+
+static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list, size_t n, bool tried)
+{
+	bool one_by_one = is_verp(envelope_sender(m->envelope));
 	uint32_t batch[SCHED_BATCH_MAX];
 
 	if (n > 1)
@@ -159,13 +165,8 @@ static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list
 			i++;
 		} while (i < n && !one_by_one && k < SCHED_BATCH_MAX && bytes < JOB_BYTES_MAX &&
 			 str_eq(list[i].key, list[first].key));
-		sched_add_job(s->sched, m, SCHED_REMOTE, list[first].key, batch, k);
+		sched_add_job(s->sched, m, SCHED_REMOTE, list[first].key, batch, k)->tried = tried;
 	}
-}
-
-static bool is_verp(struct str sender)
-{
-	return str_ends(sender, STR("-@[]")) && sender.n > 4;
 }
 
 /*
@@ -173,36 +174,47 @@ static bool is_verp(struct str sender)
  * new mail goes, and must not send mail that waits to somebody else. There are
  * as many prefixes as the control files ever had.
  */
-static const char *keep_prefix(const struct sender *s, struct str prefix)
+static struct {
+	char **names; /* the first has number 1 */
+	uint32_t n;
+	uint32_t *slots; /* numbers, by hash; 0: free */
+	size_t nslots;   /* a power of two */
+} prefixes;
+
+static uint32_t *prefix_slot(const struct sender *s, struct str prefix)
 {
-	static struct {
-		char **slots;
-		size_t nslots, n;
-	} kept;
-	size_t i;
+	size_t i = (size_t)hash_str(s->key, prefix) & (prefixes.nslots - 1);
+
+	while (prefixes.slots[i] && !str_eq(str_of(prefixes.names[prefixes.slots[i] - 1]), prefix))
+		i = (i + 1) & (prefixes.nslots - 1);
+	return &prefixes.slots[i];
+}
+
+static void grow_prefixes(const struct sender *s)
+{
+	prefixes.nslots = prefixes.nslots ? 2 * prefixes.nslots : 64;
+	free(prefixes.slots);
+	prefixes.slots = mem_zero(prefixes.nslots, sizeof *prefixes.slots);
+	for (uint32_t i = 0; i < prefixes.n; i++)
+		*prefix_slot(s, str_of(prefixes.names[i])) = i + 1;
+}
+
+/* Its number; 0 for none. */
+static uint32_t keep_prefix(const struct sender *s, struct str prefix)
+{
+	uint32_t *slot;
 
 	if (prefix.n == 0)
-		return NULL;
-	if (2 * kept.n >= kept.nslots) {
-		char **old = kept.slots;
-		size_t n = kept.nslots;
-
-		kept.nslots = n ? 4 * n : 64;
-		kept.slots = mem_zero(kept.nslots, sizeof *kept.slots);
-		for (size_t k = 0; k < n; k++) {
-			if (old[k] == NULL)
-				continue;
-			for (i = hash_str(s->key, str_of(old[k])); kept.slots[i % kept.nslots]; i++)
-				;
-			kept.slots[i % kept.nslots] = old[k];
-		}
-		free(old);
+		return 0;
+	if (2 * (size_t)prefixes.n >= prefixes.nslots)
+		grow_prefixes(s);
+	slot = prefix_slot(s, prefix);
+	if (*slot == 0) {
+		prefixes.names = mem_array(prefixes.names, prefixes.n + 1, sizeof *prefixes.names);
+		prefixes.names[prefixes.n++] = mem_copy(prefix);
+		*slot = prefixes.n;
 	}
-	for (i = hash_str(s->key, prefix); kept.slots[i % kept.nslots]; i++)
-		if (str_eq(str_of(kept.slots[i % kept.nslots]), prefix))
-			return kept.slots[i % kept.nslots];
-	kept.n++;
-	return kept.slots[i % kept.nslots] = mem_copy(prefix);
+	return *slot;
 }
 
 void message_recipient(const struct sender *s, const struct job *j, uint32_t i, struct buf *out)
@@ -212,14 +224,15 @@ void message_recipient(const struct sender *s, const struct job *j, uint32_t i, 
 	route_base_address(&s->routes, envelope_recipient(j->msg->envelope, i), &base);
 	buf_clear(out);
 	if (j->prefix) {
-		buf_addz(out, j->prefix);
+		buf_addz(out, prefixes.names[j->prefix - 1]);
 		buf_addc(out, '-');
 	}
 	buf_add(out, buf_str(&base));
 	buf_free(&base);
 }
 
-static void make_jobs(struct sender *s, struct msg *m)
+/* tried: they were, before we were started. */
+static void make_jobs(struct sender *s, struct msg *m, bool tried)
 {
 	const struct envelope *env = m->envelope;
 	struct routed *remote = mem_array(NULL, env->nrecipients + 1, sizeof *remote);
@@ -241,7 +254,7 @@ static void make_jobs(struct sender *s, struct msg *m)
 		else
 			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n }, i, (uint32_t)address.n };
 	}
-	add_remote_jobs(s, m, remote, n, is_verp(envelope_sender(env)));
+	add_remote_jobs(s, m, remote, n, tried);
 	for (size_t i = 0; i < n; i++)
 		free((char *)(uintptr_t)remote[i].key.p);
 	free(remote);
@@ -253,6 +266,7 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 {
 	struct msg *m = sched_find(s->sched, id);
 	const struct envelope *env = m->envelope;
+	bool tried;
 
 	if (placeholder)
 		sched_loaded(s->sched, placeholder);
@@ -262,6 +276,7 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 	}
 	if (placeholder == NULL && m->njobs)
 		return; /* known already: another telling of the same message */
+	tried = m->announced;
 	/* What comes while we end is announced, and delivered, after the next start. */
 	if (!m->announced && !s->exiting) {
 		m->announced = true;
@@ -269,7 +284,7 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 		log_new_message(m);
 	}
 	m->failed = m->failed || (env->flags & MESSAGE_FAILED);
-	make_jobs(s, m);
+	make_jobs(s, m, tried);
 	message_settle(s, m);
 }
 

@@ -36,7 +36,7 @@ static void answer(struct sender *s, const struct order_packet *o, enum order_st
 
 static bool has_running(const struct msg *m)
 {
-	for (const struct job *j = m->jobs; j; j = j->next_of_msg)
+	for (const struct job *j = msg_first_job(m); j; j = msg_next_job(j))
 		if (j->running)
 			return true;
 	return false;
@@ -98,7 +98,7 @@ static void requeue(struct sender *s, struct msg *m, const struct order_packet *
 
 static bool runs(const struct msg *m, uint32_t recipient)
 {
-	for (const struct job *j = m->jobs; j; j = j->next_of_msg)
+	for (const struct job *j = msg_first_job(m); j; j = msg_next_job(j))
 		for (uint32_t i = 0; j->running && i < j->nrecipients; i++)
 			if (job_recipients(j)[i] == recipient)
 				return true;

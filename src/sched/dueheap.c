@@ -11,13 +11,13 @@ static bool earlier(const struct dueheap *h, const struct due *a, const struct d
 	return h->before && h->before(a, b);
 }
 
-static void put(struct dueheap *h, size_t i, struct due *d)
+static void put(struct dueheap *h, uint32_t i, struct due *d)
 {
 	h->nodes[i] = d;
 	d->place = i;
 }
 
-static void up(struct dueheap *h, size_t i)
+static void up(struct dueheap *h, uint32_t i)
 {
 	struct due *d = h->nodes[i];
 
@@ -26,12 +26,12 @@ static void up(struct dueheap *h, size_t i)
 	put(h, i, d);
 }
 
-static void down(struct dueheap *h, size_t i)
+static void down(struct dueheap *h, uint32_t i)
 {
 	struct due *d = h->nodes[i];
 
 	for (;;) {
-		size_t k = 2 * i + 1;
+		uint32_t k = 2 * i + 1;
 
 		if (k + 1 < h->n && earlier(h, h->nodes[k + 1], h->nodes[k]))
 			k++;
@@ -63,7 +63,7 @@ void dueheap_add(struct dueheap *h, struct due *d)
 
 void dueheap_take(struct dueheap *h, struct due *d)
 {
-	size_t i = d->place;
+	uint32_t i = d->place;
 	struct due *last = h->nodes[--h->n];
 
 	if (last != d) {
@@ -84,6 +84,6 @@ void dueheap_move(struct dueheap *h, struct due *d, int64_t at)
 
 void dueheap_order(struct dueheap *h)
 {
-	for (size_t i = h->n / 2; i--;)
+	for (uint32_t i = h->n / 2; i--;)
 		down(h, i);
 }

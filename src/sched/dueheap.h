@@ -11,12 +11,12 @@
 
 struct due {
 	int64_t at;
-	size_t place; /* in the heap's array */
+	uint32_t place; /* in the heap's array */
 };
 
 struct dueheap {
 	struct due **nodes; /* nodes[0] is the earliest */
-	size_t n, room;
+	uint32_t n, room;
 	/* Which of two with the same time is first; NULL: any. */
 	bool (*before)(const struct due *a, const struct due *b);
 };

@@ -119,10 +119,10 @@ static struct job *new_job(struct msg *m)
 	struct job *j = mem_zero(1, sizeof *j);
 
 	j->msg = m;
-	j->next_of_msg = m->jobs;
-	if (m->jobs)
-		m->jobs->prev_of_msg = j;
-	m->jobs = j;
+	j->next_of_msg = m->last_job ? m->last_job->next_of_msg : j;
+	if (m->last_job)
+		m->last_job->next_of_msg = j;
+	m->last_job = j;
 	m->njobs++;
 	return j;
 }
@@ -143,18 +143,21 @@ static void set_recipients(struct job *j, const uint32_t *recipients, uint32_t n
 	} else {
 		j->recipients.one = recipients[0];
 	}
-	j->nrecipients = n;
+	j->nrecipients = (uint8_t)n; /* at most SCHED_BATCH_MAX */
 }
 
+/* Jobs end in their order, more or less: the search begins with the oldest. */
 static void unlink_job(struct job *j)
 {
-	if (j->prev_of_msg)
-		j->prev_of_msg->next_of_msg = j->next_of_msg;
-	else
-		j->msg->jobs = j->next_of_msg;
-	if (j->next_of_msg)
-		j->next_of_msg->prev_of_msg = j->prev_of_msg;
-	j->msg->njobs--;
+	struct msg *m = j->msg;
+	struct job *before = m->last_job;
+
+	while (before->next_of_msg != j)
+		before = before->next_of_msg;
+	before->next_of_msg = j->next_of_msg;
+	if (m->last_job == j)
+		m->last_job = before == j ? NULL : before;
+	m->njobs--;
 }
 
 /* It is in no heap. */
@@ -279,6 +282,14 @@ int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint3
 	return due;
 }
 
+int64_t sched_put_off(struct sched *s, struct job *j)
+{
+	int64_t due = policy_next_attempt(dest_policy(j->dest), j->msg->birth, s->now, j->dest->channel);
+
+	sched_put_back(s, j, due);
+	return due;
+}
+
 void sched_put_back(struct sched *s, struct job *j, int64_t due)
 {
 	stop_running(s, j);
@@ -289,7 +300,7 @@ int64_t sched_message_due(const struct msg *m)
 {
 	int64_t due = INT64_MAX;
 
-	for (const struct job *j = m->jobs; j; j = j->next_of_msg) {
+	for (const struct job *j = msg_first_job(m); j; j = msg_next_job(j)) {
 		if (j->running)
 			return 0;
 		if (j->due.at < due)
@@ -302,8 +313,8 @@ bool sched_drop_jobs(struct sched *s, struct msg *m)
 {
 	struct job *next;
 
-	for (struct job *j = m->jobs; j; j = next) {
-		next = j->next_of_msg;
+	for (struct job *j = msg_first_job(m); j; j = next) {
+		next = msg_next_job(j);
 		if (j->running)
 			continue;
 		dueheap_take(heap_of(s, j), &j->due);
@@ -315,7 +326,7 @@ bool sched_drop_jobs(struct sched *s, struct msg *m)
 /* Gives every job that is not running another time, even if its destination is down. */
 static void wait_again(struct sched *s, struct msg *m, int64_t due)
 {
-	for (struct job *j = m->jobs; j; j = j->next_of_msg) {
+	for (struct job *j = msg_first_job(m); j; j = msg_next_job(j)) {
 		if (j->running)
 			continue;
 		dueheap_take(heap_of(s, j), &j->due);
@@ -362,8 +373,8 @@ void sched_free(struct sched *s, void (*free_envelope)(void *))
 			continue;
 		if (m->envelope)
 			free_envelope(m->envelope);
-		for (j = m->jobs; j; j = next) {
-			next = j->next_of_msg;
+		for (j = msg_first_job(m); j; j = next) {
+			next = msg_next_job(j);
 			drop_recipients(j);
 			free(j);
 		}

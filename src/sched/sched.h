@@ -42,38 +42,51 @@
 struct sched;
 struct sched_dest;
 
+/* A million messages wait: what is in these two structures is counted in bytes. */
 struct job {
 	struct due due; /* while waiting */
 	struct msg *msg;
 	struct sched_dest *dest; /* NULL: the message's envelope is not loaded and its jobs are unknown */
-	struct job *next_of_msg, *prev_of_msg;
-	const char *prefix; /* the caller's; NULL at first */
+	struct job *next_of_msg; /* a ring */
 	union {
 		uint32_t one;
 		uint32_t *many; /* owned */
 	} recipients;           /* indexes into the envelope; see job_recipients */
-	uint32_t nrecipients;
-	bool running; /* being delivered, or its envelope is being loaded */
-	bool dying;   /* its message is older than the lifetime: this is the last attempt */
-	bool verdict; /* not to be tried: it gets the verdict that its destination is down */
-	bool tried;
-	bool unknown; /* while it runs: its destination was not known to answer */
-	bool down;    /* its last attempt says nothing but that the destination was down */
+	uint32_t prefix;        /* the caller's; 0 at first */
+	uint8_t nrecipients;
+	bool running : 1; /* being delivered, or its envelope is being loaded */
+	bool dying : 1;   /* its message is older than the lifetime: this is the last attempt */
+	bool verdict : 1; /* not to be tried: it gets the verdict that its destination is down */
+	bool quiet : 1;   /* and that without a word: for sched_put_off */
+	bool tried : 1;   /* at least once, by us or before the caller knew us */
+	bool unknown : 1; /* while it runs: its destination was not known to answer */
+	bool down : 1;    /* its last attempt says nothing but that the destination was down */
 };
 
 struct msg {
 	uint64_t id;
 	int64_t birth;
-	struct job *jobs;
+	struct job *last_job; /* the youngest; see msg_first_job */
 	uint32_t njobs;
-	bool failed;    /* has a failed recipient: a bounce is due at the end */
-	bool announced; /* "new msg" is in the log */
-	bool held;      /* nothing of it is started; set by sched_hold */
+	bool failed : 1;    /* has a failed recipient: a bounce is due at the end */
+	bool announced : 1; /* "new msg" is in the log */
+	bool held : 1;      /* nothing of it is started; set by sched_hold */
 	/* The caller's: */
-	bool removed;   /* it has ended, but something of it still runs */
-	bool giving_up; /* what is not delivered by what runs has failed */
-	void *envelope; /* NULL when not loaded */
+	bool removed : 1;   /* it has ended, but something of it still runs */
+	bool giving_up : 1; /* what is not delivered by what runs has failed */
+	void *envelope;     /* NULL when not loaded */
 };
+
+/* The jobs of a message, the oldest first: for (j = msg_first_job(m); j; j = msg_next_job(j)). */
+static inline struct job *msg_first_job(const struct msg *m)
+{
+	return m->last_job ? m->last_job->next_of_msg : NULL;
+}
+
+static inline struct job *msg_next_job(const struct job *j)
+{
+	return j == j->msg->last_job ? NULL : j->next_of_msg;
+}
 
 struct sched_options {
 	uint32_t concurrency[SCHED_CHANNELS];
@@ -116,9 +129,9 @@ struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct st
  * The next thing to do at `now`, or NULL. The job is running from now on and
  * takes a slot of its channel. For one without a destination the caller loads
  * the envelope and calls sched_loaded, then adds the message's jobs. One with
- * `verdict` is reported as deferred, with sched_words, and finished. The others
- * are delivered: sched_outcome, then sched_finish. A stopped channel (limit 0)
- * starts nothing. dying is set by the rule of the contract (§8.3).
+ * `verdict` is reported as deferred, with sched_words, and finished, or if it is
+ * `quiet`, put off with sched_put_off. The others are delivered: sched_outcome, then sched_finish. A stopped channel
+ * (limit 0) starts nothing. dying is set by the rule of the contract (§8.3).
  */
 struct job *sched_next(struct sched *s, int64_t now);
 
@@ -144,6 +157,9 @@ void sched_outcome(struct sched *s, struct job *j, enum sched_outcome outcome, s
  * returned. The message stays until sched_remove.
  */
 int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint32_t n, int64_t now);
+
+/* A job that is quiet waits for its next time, which is returned. */
+int64_t sched_put_off(struct sched *s, struct job *j);
 
 /* As sched_finish with everything still open, but due at `due` and not counted as an attempt. */
 void sched_put_back(struct sched *s, struct job *j, int64_t due);

@@ -330,19 +330,13 @@ static int64_t lifetime_of(const struct sched *s, const struct sched_dest *d)
 	return dest_policy(d)->lifetime ? dest_policy(d)->lifetime : s->o.lifetime;
 }
 
-/* A probe would be too early: is this one put off without a word? */
-static bool put_off(struct sched *s, struct sched_dest *d, struct job *j)
+/* A probe would be too early: this one gets the verdict, or is put off without a word. */
+static void judge(struct sched_dest *d, struct job *j)
 {
 	bool counts = j->tried && !j->dying;
 
-	if (counts && d->verdicts >= SCHED_VERDICTS) {
-		j->down = true;
-		dueheap_move(&d->waiting, &j->due,
-			     policy_next_attempt(dest_policy(d), j->msg->birth, s->now, d->channel));
-		return true;
-	}
-	d->verdicts += counts;
-	return false;
+	j->quiet = counts && d->verdicts >= SCHED_VERDICTS;
+	d->verdicts += counts && !j->quiet;
 }
 
 static void start_job(struct sched *s, struct sched_dest *d, struct job *j)
@@ -396,10 +390,9 @@ struct job *dests_next(struct sched *s, int channel)
 		}
 		j->dying = s->now > j->msg->birth + lifetime_of(s, d);
 		j->verdict = is_down(d) && s->now < d->probe_at;
-		if (j->verdict && put_off(s, d, j)) {
-			dest_settle(s, d);
-			continue;
-		}
+		j->quiet = false;
+		if (j->verdict)
+			judge(d, j);
 		start_job(s, d, j);
 		s->unknown_turn[channel] = d->place == PLACE_RING;
 		*ring_of(s, d, d->place) = d->next_turn;

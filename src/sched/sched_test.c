@@ -94,6 +94,10 @@ static const struct job *attempt(struct sched *s, int64_t now, enum sched_outcom
 	if (j == NULL)
 		return NULL;
 	was = *j;
+	if (j->quiet) {
+		sched_put_off(s, j);
+		return &was;
+	}
 	if (!j->verdict)
 		sched_outcome(s, j, outcome, STR("nobody\n"));
 	if (outcome == SCHED_WORKED && !j->verdict) {
@@ -226,8 +230,8 @@ static void one_attempt_decides_for_all(void **state)
 	while ((j = sched_next(s, 1400)) != NULL) {
 		assert_true(j->verdict);
 		assert_true(str_eq(sched_words(j), STR("still nobody\n")));
-		assert_int_equal(sched_finish(s, j, &zero, 1, 1400), 2600);
-		verdicts++;
+		verdicts += !j->quiet;
+		assert_int_equal(j->quiet ? sched_put_off(s, j) : sched_finish(s, j, &zero, 1, 1400), 2600);
 	}
 	assert_int_equal(verdicts, SCHED_VERDICTS);
 	assert_true(sched_wake(s) == 2600);
@@ -357,6 +361,10 @@ static void a_message_dies_in_time(void **state)
 			now = wake;
 			continue;
 		}
+		if (j->quiet) {
+			sched_put_off(s, j);
+			continue;
+		}
 		if (!j->verdict)
 			sched_outcome(s, j, SCHED_UNREACHABLE, STR("nobody\n"));
 		if (j->dying) {
@@ -390,7 +398,7 @@ static void run_all_probes_at_once(void **state)
 	sched_run_all(s, 1401);
 	assert_false(attempt(s, 1401, SCHED_UNREACHABLE)->verdict);
 	while ((j = attempt(s, 1401, SCHED_UNREACHABLE)) != NULL)
-		verdicts += j->verdict;
+		verdicts += j->verdict && !j->quiet;
 	assert_int_equal(verdicts, SCHED_VERDICTS);
 	sched_run_all(s, 1402);
 	assert_false(attempt(s, 1402, SCHED_WORKED)->verdict);
