@@ -90,12 +90,13 @@ def query(server, name, kind, tcp=True, dnssec=False, timeout=5, port=53):
 
 
 class Server:
-    """A daemon in the foreground, its files below `directory`, its output in the file `log`."""
+    """A daemon in the foreground, its files below `directory`, its output in the file `log`; address or address@port."""
 
     program = ""
 
     def __init__(self, address, directory):
-        self.address = address
+        self.address, _, port = address.partition("@")
+        self.port = int(port or 53)
         self.dir = f"{directory}/{type(self).__name__.lower()}-{address.replace(':', '_')}"
         os.makedirs(self.dir, exist_ok=True)
         self.log_path = self.dir + "/log"
@@ -123,7 +124,7 @@ class Server:
 
     def answers(self):
         try:
-            return len(query(self.address, "", "SOA", timeout=1)) > 0
+            return len(query(self.address, "", "SOA", timeout=1, port=self.port)) > 0
         except (OSError, struct.error):
             return False
 
@@ -199,18 +200,16 @@ class Unbound(Server):
 
     program = "/usr/sbin/unbound"
 
-    def __init__(self, address, directory, root, anchor=None, forward=None):
+    def __init__(self, address, directory, root, anchor=None, quiet=False):
         super().__init__(address, directory)
         self.write("root.hints", f". NS ns.root.\nns.root. A {root}\n")
         lines = ["server:", f"  interface: {address}", f"  directory: {self.dir}", '  chroot: ""', '  username: ""',
                  f"  pidfile: {self.dir}/pid", "  use-syslog: no", '  logfile: ""', "  do-not-query-localhost: no",
-                 "  access-control: 0.0.0.0/0 allow", f"  root-hints: {self.dir}/root.hints", "  log-queries: yes",
+                 "  access-control: 0.0.0.0/0 allow", f"  root-hints: {self.dir}/root.hints", f"  log-queries: {'no' if quiet else 'yes'}",
                  '  local-zone: "test." nodefault', "  num-threads: 1",
                  f'  module-config: "{"validator " if anchor else ""}iterator"']
         if anchor:
             lines.append(f"  trust-anchor-file: {self.write('anchor', anchor)}")
-        if forward:
-            lines += ["forward-zone:", "  name: .", f"  forward-addr: {forward}"]
         self.write("unbound.conf", "\n".join([*lines, "remote-control:", "  control-enable: no"]) + "\n")
         self.start()
 
