@@ -12,7 +12,7 @@ import pytest
 
 from quilltest import Instance, program
 from quilltest.certificate import Authority
-from quilltest.net import wait_until
+from quilltest.net import free_port, wait_until
 from quilltest.pop import Listener, Session, put
 
 ANN, PASSWORD = "ann@a.test", "open sesame"
@@ -439,6 +439,27 @@ def test_two_processes_of_which_one_can_do_nothing(site, maildir):
         with open(f"/proc/{front}/status", encoding="ascii") as f:
             assert "NoNewPrivs:\t1" in f.read()
         c.quit()
+
+
+def test_a_private_mail_system_serves_pop3():
+    """From the first command to a message in a client's hands, without root."""
+    port = free_port()
+    with Instance(control={"pop3listen": f"127.0.0.1:{port}"}) as i:
+        i.run(program("quill"), "user", "add", ANN, input=b"pw\n")
+        i.start()
+        i.send("s@client.test", [ANN], b"Subject: hello\n\nworld\n")
+
+        def fetch():
+            c = poplib.POP3("127.0.0.1", port, timeout=30)
+            c.user(ANN)
+            c.pass_("pw")
+            lines = c.retr(1)[1] if c.stat()[0] else None
+            c.quit()
+            return lines
+        assert wait_until(fetch, 20, "the message")[-1] == b"world"
+        i.signal("qmail-popup", 9)
+        wait_until(lambda: i.log().count("qmail-popup: listening on") == 2, 20, "another qmail-popup")
+        wait_until(fetch, 20, "the message again")
 
 
 # ---- real clients ----------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 /*
  * qmail-popup [-ST] HOSTNAME PROGRAM [ARGUMENT ...]
  * qmail-popup [-ST] -l ADDRESS:PORT ... HOSTNAME PROGRAM [ARGUMENT ...]
+ * qmail-popup [-ST] -d [HOSTNAME PROGRAM [ARGUMENT ...]]
  *
  * POP3 until the client has logged in (contract §15.1): PROGRAM, of the
  * checkpassword interface, gets name and password on descriptor 3. One client
- * on descriptors 0 and 1, or, with -l, all who come to these addresses. A
- * session ends with exit code 1, whatever came of it.
+ * on descriptors 0 and 1, or, with -l, all who come to these addresses, or with
+ * -d to those in control/pop3listen; it is for the mailboxes without accounts
+ * then, unless PROGRAM says otherwise. A session ends with exit code 1,
+ * whatever came of it.
  *
  * -S: TLS from the beginning. -T: no password without TLS. The certificate is
  * control/servercert.pem.
@@ -16,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "conf/control.h"
 #include "listener/listener.h"
 #include "qmail-popup/popup.h"
@@ -156,11 +160,27 @@ static bool limits(struct listener_config *c, struct err *e)
 	return true;
 }
 
+/* The addresses in control/pop3listen. */
+static bool bind_listed(struct listening *l, struct buf *bound, struct err *e)
+{
+	struct control_list list;
+	bool ok = control_list_load("pop3listen", &list, e);
+
+	if (ok && !list.present)
+		ok = listener_bind(&l->listener, STR("*:110"), bound, e);
+	else if (ok && list.n == 0)
+		ok = err_perm(e, "control/pop3listen names no address");
+	for (size_t i = 0; ok && i < list.n; i++)
+		ok = listener_bind(&l->listener, list.items[i], bound, e);
+	control_list_free(&list);
+	return ok;
+}
+
 static bool bind_all(struct listening *l, const struct str *where, size_t n, struct err *e)
 {
 	struct buf bound = BUF_INIT(LISTENER_SOCKETS_MAX * 64);
 	struct str rest, line;
-	bool ok = true;
+	bool ok = n > 0 || bind_listed(l, &bound, e);
 
 	for (size_t i = 0; ok && i < n; i++)
 		ok = listener_bind(&l->listener, where[i], &bound, e);
@@ -199,31 +219,64 @@ static int listen_at(struct listening *l, const struct str *where, size_t n)
 	return err_exit_code(&e);
 }
 
+/* What -d needs and the command line does not say. */
+static bool add_defaults(struct popup *p, struct err *e)
+{
+	static const char *words[] = { NULL, NULL, "Maildir", NULL };
+	struct buf me = BUF_INIT(CONTROL_FILE_MAX);
+	bool ok = home_enter(e) && control_line_or_me("me", "localhost", &me, e);
+
+	if (ok && p->hostname == NULL) {
+		words[0] = mem_copy(str_of(home_program("checkpassword-mailbox")));
+		words[1] = mem_copy(str_of(home_program("qmail-pop3d")));
+		p->hostname = mem_copy(buf_str(&me));
+		p->program = (char *const *)words;
+	}
+	buf_free(&me);
+	return ok;
+}
+
+static int from_control(struct listening *l)
+{
+	struct err e;
+
+	if (add_defaults(&l->popup, &e))
+		return listen_at(l, NULL, 0);
+	fprintf(stderr, POPUP_NAME ": fatal: %s\n", e.text);
+	return err_exit_code(&e);
+}
+
 int main(int argc, char **argv)
 {
 	static struct listening l;
 	struct str where[LISTENER_SOCKETS_MAX];
 	size_t n = 0;
-	bool usage = false;
+	bool usage = false, controlled = false;
 
 	io_open_standard_fds();
 	opterr = 0;
-	for (int opt; (opt = getopt(argc, argv, "+l:ST")) != -1;) {
+	for (int opt; (opt = getopt(argc, argv, "+dl:ST")) != -1;) {
 		if (opt == 'S')
 			l.popup.tls_at_once = true;
 		else if (opt == 'T')
 			l.popup.tls_required = true;
+		else if (opt == 'd')
+			controlled = true;
 		else if (opt == 'l' && n < LISTENER_SOCKETS_MAX)
 			where[n++] = str_of(optarg);
 		else
 			usage = true;
 	}
-	if (usage || argc - optind < 2) {
+	argc -= optind;
+	argv += optind;
+	if (usage || (controlled && n > 0) || (argc < 2 && !(controlled && argc == 0))) {
 		io_write_all(1, USAGE, sizeof USAGE - 1);
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	l.popup.hostname = argv[optind];
-	l.popup.program = argv + optind + 1;
+	l.popup.hostname = argc ? argv[0] : NULL;
+	l.popup.program = argv + 1;
+	if (controlled)
+		return from_control(&l);
 	return n ? listen_at(&l, where, n) : one_session(&l.popup);
 }

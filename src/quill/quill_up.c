@@ -1,6 +1,7 @@
 /*
- * quill_up: everything in the foreground: qmail-start and qmail-smtpd with
- * its own listener; all their log lines on standard output.
+ * quill_up: everything in the foreground: qmail-start, and qmail-smtpd and,
+ * where control/pop3listen exists, qmail-popup with their own listeners; all
+ * their log lines on standard output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +24,32 @@
 #define STOP_MS 30000
 #define LINES_MAX (1u << 20)
 
+/* The first is the mail system; the others take connections from outside. */
+enum { START, SMTPD, POPUP, PARTS };
+
+struct part {
+	bool wanted;
+	pid_t pid;     /* 0: not running */
+	int64_t again; /* monotonic ms: when it may be started again; 0: it was never started */
+	bool ready;
+};
+
+static const struct {
+	const char *program;
+	const char *ready; /* how the line begins that says so */
+} part_rows[PARTS] = {
+	[START] = { "qmail-start", "status: local " },
+	[SMTPD] = { "qmail-smtpd", "qmail-smtpd: listening on " },
+	[POPUP] = { "qmail-popup", "qmail-popup: listening on " },
+};
+
 struct up {
 	struct buf defaultdelivery;
 	int log[2]; /* what the others write comes out of log[0] */
 	int signals;
-	pid_t start, smtpd;               /* 0: not running */
-	int64_t start_again, smtpd_again; /* monotonic ms */
+	struct part parts[PARTS];
 	struct buf line;
-	bool send_ready, smtpd_ready, announced;
+	bool announced;
 	bool stopping;
 	int code;
 };
@@ -55,14 +74,28 @@ static pid_t run(struct up *u, const char *program, const char *argument)
 	_exit(111);
 }
 
+static void start(struct up *u, int i)
+{
+	u->parts[i].pid = run(u, part_rows[i].program, i == START ? buf_cstr(&u->defaultdelivery) : "-d");
+	u->parts[i].again = clock_monotonic_ms() + 1000;
+}
+
+static void signal_listeners(const struct up *u, int sig)
+{
+	for (int i = START + 1; i < PARTS; i++)
+		if (u->parts[i].pid > 0)
+			kill(u->parts[i].pid, sig);
+}
+
 /* Lines tell when a part is ready; they go out as they are. */
 static void look_at_line(struct up *u, struct str line)
 {
+	for (int i = 0; i < PARTS; i++)
+		if (str_starts(line, str_of(part_rows[i].ready)))
+			u->parts[i].ready = true;
 	/* With control/logformat json-only it is an object. */
-	if (str_starts(line, STR("status: local ")) || str_find(line, STR("\"event\":\"status\"")) < line.n)
-		u->send_ready = true;
-	if (str_starts(line, STR("qmail-smtpd: listening on ")))
-		u->smtpd_ready = true;
+	if (str_find(line, STR("\"event\":\"status\"")) < line.n)
+		u->parts[START].ready = true;
 }
 
 static void copy_log(struct up *u)
@@ -89,11 +122,14 @@ static void copy_log(struct up *u)
 
 static void announce(struct up *u)
 {
-	if (u->send_ready && u->smtpd == 0 && !u->smtpd_ready && u->smtpd_again == 0) {
-		u->smtpd = run(u, "qmail-smtpd", "-d");
-		u->smtpd_again = clock_monotonic_ms() + 1000;
+	bool all = u->parts[START].ready;
+
+	for (int i = START + 1; i < PARTS; i++) {
+		if (u->parts[START].ready && u->parts[i].wanted && u->parts[i].again == 0)
+			start(u, i);
+		all = all && (u->parts[i].ready || !u->parts[i].wanted);
 	}
-	if (u->announced || !u->smtpd_ready)
+	if (u->announced || !all)
 		return;
 	u->announced = true;
 	buf_free(&u->line);
@@ -104,35 +140,33 @@ static void stop(struct up *u)
 {
 	u->stopping = true;
 	/* No new mail first, then the rest. */
-	if (u->smtpd > 0)
-		kill(u->smtpd, SIGTERM);
-	if (u->start > 0)
-		kill(u->start, SIGTERM);
+	signal_listeners(u, SIGTERM);
+	if (u->parts[START].pid > 0)
+		kill(u->parts[START].pid, SIGTERM);
+}
+
+static void part_ended(struct up *u, int i, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 111;
+
+	u->parts[i].pid = 0;
+	if (u->stopping)
+		return;
+	if (i == START ? !u->announced : !u->parts[i].ready) {
+		/* It said why. */
+		u->code = code ? code : 111;
+		stop(u);
+	} else {
+		fprintf(stderr, "quill: %s has ended; starting it again\n",
+			i == START ? "qmail-send" : part_rows[i].program);
+	}
 }
 
 static void child_ended(struct up *u, pid_t pid, int status)
 {
-	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 111;
-
-	if (pid == u->start) {
-		u->start = 0;
-		if (!u->stopping && !u->announced) {
-			/* It said why. */
-			u->code = code ? code : 111;
-			stop(u);
-		} else if (!u->stopping) {
-			fprintf(stderr, "quill: qmail-send has ended; starting it again\n");
-		}
-	} else if (pid == u->smtpd) {
-		u->smtpd = 0;
-		if (!u->stopping && !u->smtpd_ready) {
-			/* It said why. */
-			u->code = code ? code : 111;
-			stop(u);
-		} else if (!u->stopping) {
-			fprintf(stderr, "quill: qmail-smtpd has ended; starting it again\n");
-		}
-	}
+	for (int i = 0; i < PARTS; i++)
+		if (u->parts[i].pid == pid)
+			part_ended(u, i, status);
 }
 
 static void take_signals(struct up *u)
@@ -146,10 +180,10 @@ static void take_signals(struct up *u)
 
 		if (sig == SIGTERM || sig == SIGINT)
 			stop(u);
-		if ((sig == SIGHUP || sig == SIGALRM) && u->start > 0)
-			kill(u->start, sig);
-		if (sig == SIGHUP && u->smtpd > 0)
-			kill(u->smtpd, sig);
+		if ((sig == SIGHUP || sig == SIGALRM) && u->parts[START].pid > 0)
+			kill(u->parts[START].pid, sig);
+		if (sig == SIGHUP)
+			signal_listeners(u, sig);
 	}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		child_ended(u, pid, status);
@@ -162,14 +196,24 @@ static void restart(struct up *u)
 
 	if (u->stopping || !u->announced)
 		return;
-	if (u->start == 0 && now >= u->start_again) {
-		u->start = run(u, "qmail-start", buf_cstr(&u->defaultdelivery));
-		u->start_again = now + 1000;
-	}
-	if (u->smtpd == 0 && now >= u->smtpd_again) {
-		u->smtpd = run(u, "qmail-smtpd", "-d");
-		u->smtpd_again = now + 1000;
-	}
+	for (int i = 0; i < PARTS; i++)
+		if (u->parts[i].wanted && u->parts[i].pid == 0 && now >= u->parts[i].again)
+			start(u, i);
+}
+
+static bool running(const struct up *u)
+{
+	for (int i = 0; i < PARTS; i++)
+		if (u->parts[i].pid > 0)
+			return true;
+	return false;
+}
+
+static void kill_all(const struct up *u)
+{
+	for (int i = 0; i < PARTS; i++)
+		if (u->parts[i].pid > 0)
+			kill(u->parts[i].pid, SIGKILL);
 }
 
 static int loop(struct up *u)
@@ -177,7 +221,7 @@ static int loop(struct up *u)
 	struct pollfd fds[2] = { { .fd = u->signals, .events = POLLIN }, { .fd = u->log[0], .events = POLLIN } };
 	int64_t limit = 0;
 
-	while (u->start > 0 || u->smtpd > 0 || !u->stopping) {
+	while (running(u) || !u->stopping) {
 		poll(fds, 2, 250);
 		if (fds[1].revents)
 			copy_log(u);
@@ -186,12 +230,8 @@ static int loop(struct up *u)
 		restart(u);
 		if (u->stopping && limit == 0)
 			limit = clock_monotonic_ms() + STOP_MS;
-		if (u->stopping && clock_monotonic_ms() > limit) {
-			if (u->smtpd > 0)
-				kill(u->smtpd, SIGKILL);
-			if (u->start > 0)
-				kill(u->start, SIGKILL);
-		}
+		if (u->stopping && clock_monotonic_ms() > limit)
+			kill_all(u);
 	}
 	/* The services end a moment after qmail-send; their last words belong to the log, too. */
 	close(u->log[1]);
@@ -245,8 +285,10 @@ static int start_and_watch(struct up *u)
 		return quill_fail(111, "%s", e.text);
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	u->start = run(u, "qmail-start", buf_cstr(&u->defaultdelivery));
-	if (u->start == -1)
+	u->parts[START].wanted = u->parts[SMTPD].wanted = true;
+	u->parts[POPUP].wanted = access("control/pop3listen", F_OK) == 0;
+	start(u, START);
+	if (u->parts[START].pid == -1)
 		return quill_fail(111, "unable to fork: %s", errno_text(errno));
 	return loop(u);
 }
