@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "qmail-rspawn/peer.h"
+#include "qmail-rspawn/wrapper.h"
 #include "sys/file.h"
 
 #define NO_CONNECTION "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
@@ -35,6 +36,7 @@ void job_free(struct job *j)
 	unlink_job(j);
 	if (j->question)
 		dns_client_cancel(j->r->dns, j->question);
+	wrapper_free(j->wrapper);
 	transaction_free(&j->transaction);
 	free(j->rest);
 	free(j->index);
@@ -46,7 +48,7 @@ void job_free(struct job *j)
 	free(j);
 }
 
-static void end(struct job *j)
+void job_end(struct job *j)
 {
 	struct rspawn *r = j->r;
 
@@ -54,7 +56,7 @@ static void end(struct job *j)
 	rspawn_job_ended(r);
 }
 
-static void send_result(struct job *j, uint32_t recipient, char letter, struct str text)
+void job_report(struct job *j, uint32_t recipient, char letter, struct str text)
 {
 	uint32_t asked = j->index ? j->index[recipient] : recipient;
 	struct delivery_result result = { j->request.id, asked, letter, text, j->about_destination };
@@ -65,8 +67,8 @@ static void send_result(struct job *j, uint32_t recipient, char letter, struct s
 static void report_all(struct job *j, char letter, struct str text)
 {
 	for (uint32_t i = 0; i < j->transaction.nrecipients; i++)
-		send_result(j, i, letter, text);
-	end(j);
+		job_report(j, i, letter, text);
+	job_end(j);
 }
 
 /* `all`: also for recipients that are left for another transaction. */
@@ -81,7 +83,7 @@ static void report_recipients(struct job *j, bool all)
 			continue;
 		buf_clear(&text);
 		letter = transaction_result(&j->transaction, i, &text);
-		send_result(j, i, letter, buf_str(&text));
+		job_report(j, i, letter, buf_str(&text));
 	}
 	buf_free(&text);
 }
@@ -91,7 +93,7 @@ static void report_transaction(struct job *j)
 	if (j->transaction.message.letter == 'Z')
 		j->about_destination |= DELIVERY_BUSY;
 	report_recipients(j, true);
-	end(j);
+	job_end(j);
 }
 
 static void set_size(struct job *j)
@@ -315,8 +317,12 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	j->message = message;
 	delivery_get_request((struct str){ j->packet, packet.n }, &j->request);
 	init_transaction(j, j->request.recipients, j->request.nrecipients);
-	measure(j, MEASURE_MAX);
 	link_job(j);
+	if (wrapper_program()) {
+		wrapper_start(j);
+		return;
+	}
+	measure(j, MEASURE_MAX);
 	j->identity = outidentities_find(&j->settings->s.identities, j->request.sender);
 	destination_begin(&j->destination, &j->settings->s, j->request.host);
 	look_up(j);

@@ -43,6 +43,7 @@ struct job {
 	struct str *rest;
 	uint32_t *index;          /* NULL: the same */
 	struct job *next_waiting; /* in the peer's queue */
+	struct wrapper *wrapper;  /* NULL: we deliver ourselves */
 };
 
 /*
@@ -50,6 +51,10 @@ struct job {
  * good request. Ends by calling sender_release.
  */
 void job_start(struct rspawn *r, struct sender *sender, struct str packet, int message);
+
+/* One recipient's result, and the end of the job when all have theirs. */
+void job_report(struct job *j, uint32_t recipient, char letter, struct str text);
+void job_end(struct job *j);
 
 /* The address it was given to could not be reached. */
 void job_unreachable(struct job *j);

@@ -20,6 +20,7 @@
 #include "qmail-rspawn/peer.h"
 #include "qmail-rspawn/provider.h"
 #include "qmail-rspawn/sender.h"
+#include "qmail-rspawn/wrapper.h"
 #include "sandbox/sandbox.h"
 #include "sys/io.h"
 #include "sys/service.h"
@@ -40,7 +41,7 @@ static const struct sandbox_rights rights = {
 
 struct loop {
 	struct rspawn r;
-	struct event *always[4]; /* tick and signals */
+	struct event *always[5]; /* tick and signals */
 	struct event *dns;
 };
 
@@ -116,6 +117,12 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 	reload(ctx);
 }
 
+static void on_child(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	wrapper_reap(ctx);
+}
+
 static void on_term(evutil_socket_t fd, short what, void *ctx)
 {
 	struct rspawn *r = ctx;
@@ -184,8 +191,9 @@ static void catch_signals(struct loop *l, struct err *e)
 	l->always[1] = evsignal_new(r->base, SIGHUP, on_hup, r);
 	l->always[2] = evsignal_new(r->base, SIGTERM, on_term, r);
 	l->always[3] = evsignal_new(r->base, SIGINT, on_term, r);
+	l->always[4] = evsignal_new(r->base, SIGCHLD, on_child, r);
 	event_add(l->always[0], &second);
-	for (size_t i = 1; i < 4; i++)
+	for (size_t i = 1; i < 5; i++)
 		event_add(l->always[i], NULL);
 }
 
@@ -200,7 +208,10 @@ static void start(struct loop *l)
 		die(&e);
 	raise_descriptors();
 	tls_prepare();
-	if (!sandbox_enter(&rights, &e))
+	/* What somebody else's program may need nobody knows here; it inherits what we may. */
+	if (wrapper_program())
+		service_log("rspawn", "deliveries by %s, without confinement", wrapper_program());
+	else if (!sandbox_enter(&rights, &e))
 		die(&e);
 	reload(r);
 	r->dns = dns_client_new(watch_dns, l);
@@ -226,7 +237,7 @@ int main(void)
 	senders_free(l.r.senders);
 	if (l.r.settings)
 		settings_drop(l.r.settings);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		event_free(l.always[i]);
 	event_base_free(l.r.base);
 	return 0;

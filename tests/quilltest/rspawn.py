@@ -14,7 +14,7 @@ from .net import wait_until
 class Rspawn:
     """qmail-rspawn in a home of its own with these control files."""
 
-    def __init__(self, home=None, files=None, **control):
+    def __init__(self, home=None, files=None, environment=None, **control):
         self.own_home = home is None
         self.home = home or tempfile.mkdtemp(prefix="rspawn.", dir="/tmp")
         for name in ("control", "run"):
@@ -24,7 +24,7 @@ class Rspawn:
             self.write(name, text)
         self.log = open(f"{self.home}/rspawn.log", "ab")
         self.process = subprocess.Popen([program("qmail-rspawn")], stderr=self.log,
-                                        env={**os.environ, "QMAILHOME": self.home})
+                                        env={**os.environ, "QMAILHOME": self.home, **(environment or {})})
         self.socket, self.results, self.last = None, {}, 0
         wait_until(self._connect, what="qmail-rspawn")
 
