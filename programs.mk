@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules qmtp deadhosts serial supervision linelog
+	dnsmessage ucspi netrules tcpservice tlsrelay qmtp deadhosts serial supervision linelog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -97,6 +97,10 @@ LIB_mailbox := base sys mail
 # TCP connections for other programs: addresses, names, IDENT, relaying, the
 # system's own stub resolver (these programs run without a mail system).
 LIB_ucspi := base sys mail dns dnsmessage listener filter
+# tcpserver, but for what lies between connection and program.
+LIB_tcpservice := base sys cdb netrules ucspi listener filter
+# TLS for programs that know nothing of it.
+LIB_tlsrelay := base sys tls
 # QMTP and QMQP: netstrings in, messages out.
 LIB_qmtp := base sys mail submit
 # Sending what is in a Maildir: its messages, and the reports on them.
@@ -190,7 +194,8 @@ PROG_config := conf outbound dnstool filter sys base
 PROG_config-fast := conf filter sys base
 
 # Any program as a TCP server or client.
-PROG_tcpserver := netrules ucspi listener filter sys base
+PROG_tcpserver := tcpservice
+PROG_sslserver := tcpservice tlsrelay tls ucspi sandbox filter sys base
 PROG_tcprules := netrules cdb filter sys base
 PROG_tcprulescheck := netrules cdb filter base
 PROG_tcpclient := ucspi listener filter sys base

@@ -99,3 +99,16 @@ void connection_environment(const struct connection *c, struct childenv *env)
 	put_all(c, env, "TCP", true);
 	put_all(c, env, "TCP6", v6);
 }
+
+void connection_environment_as(const struct connection *c, const char *proto, struct childenv *env)
+{
+	put_all(c, env, proto, true);
+}
+
+void connection_forget(struct childenv *env)
+{
+	static const struct connection none;
+
+	put_all(&none, env, "TCP", false);
+	put_all(&none, env, "TCP6", false);
+}

@@ -45,5 +45,9 @@ void connection_set_local(struct connection *c, const struct inetaddr *a);
 void connection_name(struct connection *c, const struct connection_wishes *w);
 
 void connection_environment(const struct connection *c, struct childenv *env);
+/* The same in SSLLOCALIP and so on, where proto is SSL; PROTO stays. */
+void connection_environment_as(const struct connection *c, const char *proto, struct childenv *env);
+/* Removes TCPLOCALIP and so on, TCP6LOCALIP and so on. */
+void connection_forget(struct childenv *env);
 
 #endif

@@ -8,20 +8,20 @@
 #include "netrules/rulelookup.h"
 #include "sys/clock.h"
 #include "sys/io.h"
-#include "tcpserver/tcpserver.h"
+#include "tcpservice/tcpservice.h"
 #include "ucspi/logfield.h"
 #include "ucspi/proxyheader.h"
 
 #define PROXY_MS 10000 /* for a PROXY header */
 
-static _Noreturn void drop(const struct tcpserver *t, const char *what, int errnum)
+static _Noreturn void drop(const struct tcpservice *t, const char *what, int errnum)
 {
-	server_drop(t, "%s: %s", what, errno_text(errnum));
+	service_drop(t, "%s: %s", what, errno_text(errnum));
 	_exit(111);
 }
 
 /* What the socket needs before anything else happens, and what the client sees first. */
-static void prepare(const struct tcpserver *t, int fd)
+static void prepare(const struct tcpservice *t, int fd)
 {
 	int on = 1;
 
@@ -34,9 +34,9 @@ static void prepare(const struct tcpserver *t, int fd)
 		drop(t, "unable to print banner", errno);
 }
 
-static _Noreturn void rules_unreadable(const struct tcpserver *t, const struct err *e)
+static _Noreturn void rules_unreadable(const struct tcpservice *t, const struct err *e)
 {
-	server_drop(t, "unable to read %s: %s", t->rules_path, e->sys ? errno_text(e->sys) : e->text);
+	service_drop(t, "unable to read %s: %s", t->rules_path, e->sys ? errno_text(e->sys) : e->text);
 	_exit(111);
 }
 
@@ -57,7 +57,7 @@ static bool obey(const struct rule *rule, struct childenv *env)
 	return allowed;
 }
 
-static bool admitted(const struct tcpserver *t, const struct connection *c, struct childenv *env)
+static bool admitted(const struct tcpservice *t, const struct connection *c, struct childenv *env)
 {
 	struct rule_client client = {
 		.ip = str_of(c->remote_ip),
@@ -82,7 +82,7 @@ static bool admitted(const struct tcpserver *t, const struct connection *c, stru
 	return !rule.found || obey(&rule, env);
 }
 
-static void log_verdict(const struct tcpserver *t, const struct connection *c, bool allowed)
+static void log_verdict(const struct tcpservice *t, const struct connection *c, bool allowed)
 {
 	struct buf line = BUF_INIT(2000);
 
@@ -95,12 +95,12 @@ static void log_verdict(const struct tcpserver *t, const struct connection *c, b
 	buf_addf(&line, ":%s:", c->remote_ip);
 	logfield_add(&line, buf_str(&c->info));
 	buf_addf(&line, ":%u", (unsigned)c->remote.port);
-	server_log(t, "%s", buf_cstr(&line));
+	service_say(t, "%s", buf_cstr(&line));
 	buf_free(&line);
 }
 
 /* Who is behind the proxy? True: c has both addresses now. */
-static bool ask_proxy(const struct tcpserver *t, int fd, struct connection *c)
+static bool ask_proxy(const struct tcpservice *t, int fd, struct connection *c)
 {
 	struct inetaddr remote, local;
 	enum proxyheader found;
@@ -109,7 +109,7 @@ static bool ask_proxy(const struct tcpserver *t, int fd, struct connection *c)
 		return false;
 	found = proxyheader_read(fd, clock_monotonic_ms() + PROXY_MS, &remote, &local);
 	if (found == PROXYHEADER_BAD) {
-		server_drop(t, "no PROXY header from %s", c->remote_ip);
+		service_drop(t, "no PROXY header from %s", c->remote_ip);
 		_exit(111);
 	}
 	if (found == PROXYHEADER_OWN)
@@ -119,15 +119,16 @@ static bool ask_proxy(const struct tcpserver *t, int fd, struct connection *c)
 	return true;
 }
 
-_Noreturn void server_child(struct tcpserver *t, int fd, const struct inetaddr *peer)
+_Noreturn void service_child(struct tcpservice *t, int fd, const struct inetaddr *peer)
 {
 	struct connection c = CONNECTION_INIT;
 	struct childenv env = childenv_start();
+	int io[2] = { fd, fd };
 	bool allowed, proxied;
 
 	connection_set_remote(&c, peer);
 	proxied = ask_proxy(t, fd, &c);
-	server_log(t, "pid %ld from %s", (long)getpid(), c.remote_ip);
+	service_say(t, "pid %ld from %s", (long)getpid(), c.remote_ip);
 	prepare(t, fd);
 	if (!proxied && !connection_local(&c, fd))
 		drop(t, "unable to get local address", errno);
@@ -140,9 +141,11 @@ _Noreturn void server_child(struct tcpserver *t, int fd, const struct inetaddr *
 	log_verdict(t, &c, allowed);
 	if (!allowed)
 		_exit(100);
-	if (dup2(fd, 0) == -1 || dup2(fd, 1) == -1)
+	if (t->wrap && !t->wrap(t, &c, fd, io, &env))
+		_exit(111);
+	if (dup2(io[0], 0) == -1 || dup2(io[1], 1) == -1)
 		drop(t, "unable to set up descriptors", errno);
 	childenv_run(&env, t->program[0], t->program);
-	server_drop(t, "unable to run %s: %s", t->program[0], errno_text(errno));
+	service_drop(t, "unable to run %s: %s", t->program[0], errno_text(errno));
 	_exit(111);
 }

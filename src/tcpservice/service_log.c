@@ -4,49 +4,50 @@
 
 #include "base/buf.h"
 #include "sys/io.h"
-#include "tcpserver/tcpserver.h"
+#include "tcpservice/tcpservice.h"
 
 #define LINE_MAX_BYTES 4096
 
 /* One write a line, so that the lines of many children do not mix. */
-__attribute__((format(printf, 2, 0))) static void say(const char *prefix, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void say(const struct tcpservice *t, const char *prefix, const char *fmt,
+						      va_list ap)
 {
 	char text[LINE_MAX_BYTES];
 	struct buf line = BUF_INIT(LINE_MAX_BYTES + 100);
 
 	vsnprintf(text, sizeof text, fmt, ap);
-	buf_addf(&line, "tcpserver: %s%s\n", prefix, text);
+	buf_addf(&line, "%s: %s%s\n", t->name, prefix, text);
 	io_write_all(2, line.p, line.n);
 	buf_free(&line);
 }
 
-void server_log(const struct tcpserver *t, const char *fmt, ...)
+void service_say(const struct tcpservice *t, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (t->verbosity >= 2)
-		say("", fmt, ap);
+		say(t, "", fmt, ap);
 	va_end(ap);
 }
 
-void server_drop(const struct tcpserver *t, const char *fmt, ...)
+void service_drop(const struct tcpservice *t, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (t->verbosity >= 1)
-		say("warning: dropping connection, ", fmt, ap);
+		say(t, "warning: dropping connection, ", fmt, ap);
 	va_end(ap);
 }
 
-_Noreturn void server_fatal(const struct tcpserver *t, const char *fmt, ...)
+_Noreturn void service_fatal(const struct tcpservice *t, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (t->verbosity >= 1)
-		say("fatal: ", fmt, ap);
+		say(t, "fatal: ", fmt, ap);
 	va_end(ap);
 	exit(111);
 }

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tcpserver/tcpserver.h"
+#include "tcpservice/tcpservice.h"
 
 /* How long to wait when the system has no descriptor or memory for another connection. */
 #define PAUSE_MS 100
@@ -49,19 +49,19 @@ static void child_signals(const sigset_t *outside)
 	sigprocmask(SIG_SETMASK, outside, NULL);
 }
 
-static void status(const struct tcpserver *t, unsigned children)
+static void status(const struct tcpservice *t, unsigned children)
 {
-	server_log(t, "status: %u/%u", children, t->limit);
+	service_say(t, "status: %u/%u", children, t->limit);
 }
 
-static void reap(const struct tcpserver *t, unsigned *children)
+static void reap(const struct tcpservice *t, unsigned *children)
 {
 	int wait_status;
 	pid_t pid;
 
 	got_child = 0;
 	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		server_log(t, "end %ld status %d", (long)pid, wait_status);
+		service_say(t, "end %ld status %d", (long)pid, wait_status);
 		if (*children)
 			--*children;
 		status(t, *children);
@@ -69,7 +69,7 @@ static void reap(const struct tcpserver *t, unsigned *children)
 }
 
 /* A changed rules file counts for the next connection. */
-static void refresh_rules(struct tcpserver *t)
+static void refresh_rules(struct tcpservice *t)
 {
 	if (t->rules_path == NULL)
 		return;
@@ -79,7 +79,7 @@ static void refresh_rules(struct tcpserver *t)
 		t->rules_ok = cdbfile_open(&t->rules, AT_FDCWD, t->rules_path, &t->rules_error);
 }
 
-static void start_child(struct tcpserver *t, int fd, const struct inetaddr *peer, const sigset_t *outside,
+static void start_child(struct tcpservice *t, int fd, const struct inetaddr *peer, const sigset_t *outside,
 			unsigned *children)
 {
 	pid_t pid;
@@ -91,17 +91,17 @@ static void start_child(struct tcpserver *t, int fd, const struct inetaddr *peer
 	if (pid == 0) {
 		close(t->fd);
 		child_signals(outside);
-		server_child(t, fd, peer);
+		service_child(t, fd, peer);
 	}
 	if (pid > 0)
 		return;
-	server_drop(t, "unable to fork: %s", errno_text(errno));
+	service_drop(t, "unable to fork: %s", errno_text(errno));
 	--*children;
 	status(t, *children);
 }
 
 /* False: there are too few means to accept anything now. */
-static bool accept_one(struct tcpserver *t, const sigset_t *outside, unsigned *children)
+static bool accept_one(struct tcpservice *t, const sigset_t *outside, unsigned *children)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
@@ -116,7 +116,7 @@ static bool accept_one(struct tcpserver *t, const sigset_t *outside, unsigned *c
 	return true;
 }
 
-_Noreturn void server_loop(struct tcpserver *t)
+_Noreturn void service_loop(struct tcpservice *t)
 {
 	unsigned children = 0;
 	sigset_t outside;

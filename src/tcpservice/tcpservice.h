@@ -1,0 +1,81 @@
+/*
+ * tcpservice: tcpserver and sslserver but for what lies between connection
+ * and program (contract-companions §1.2).
+ */
+#ifndef TCPSERVICE_TCPSERVICE_H
+#define TCPSERVICE_TCPSERVICE_H
+
+#include <sys/types.h>
+
+#include "cdb/cdbfile.h"
+#include "ucspi/connection.h"
+#include "ucspi/hostaddr.h"
+
+struct tcpservice {
+	const char *name;         /* the program's */
+	const char *flags;        /* for the usage line: options without argument */
+	const char *more_options; /* for the usage line, with a space behind each */
+	/*
+	 * In the child, after the rules let the client in: prepares the
+	 * connection further and says what the program gets for descriptors 0
+	 * and 1 (io[0], io[1]). False: it said why, and the child ends. NULL:
+	 * the program gets the connection.
+	 */
+	bool (*wrap)(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env);
+	unsigned verbosity; /* 0 nothing, 1 trouble, 2 everything */
+	unsigned limit;     /* children at most */
+	int backlog;
+	const char *rules_path; /* NULL: everybody is let in */
+	bool rules_may_miss;
+	const char *banner; /* NULL: none */
+	uid_t uid;          /* 0: stay */
+	gid_t gid;
+	const char *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
+	bool print_port, keep_options, no_delay;
+	struct connection_wishes names;
+	enum hostaddr_family family;
+	const char *host, *port;
+	char **program;
+
+	int fd; /* the listening socket */
+	struct cdbfile rules;
+	bool rules_ok;
+	struct err rules_error; /* why not */
+};
+
+#define TCPSERVICE_LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:pPoO146Z:"
+#define TCPSERVICE_FLAGS "1UXpPhHrRoOdDqQv46"
+
+#define TCPSERVICE_INIT(program_name)                                                             \
+	((struct tcpservice){ .name = (program_name),                                             \
+			      .flags = TCPSERVICE_FLAGS,                                          \
+			      .more_options = "",                                                 \
+			      .verbosity = 1,                                                     \
+			      .limit = 40,                                                        \
+			      .backlog = 20,                                                      \
+			      .names = { .remote_name = true, .info = true, .info_seconds = 26 }, \
+			      .rules = CDBFILE_INIT })
+
+/*
+ * Reads the command line; options that are not those above go to `more` (may
+ * be NULL), which returns false for unknown ones. Ends the program with 100
+ * and a usage line when it is wrong.
+ */
+void tcpservice_arguments(struct tcpservice *t, int argc, char **argv, const char *letters,
+			  bool (*more)(struct tcpservice *t, int c, const char *value));
+
+/* Listens, gives up root, and serves until TERM. */
+_Noreturn void tcpservice_run(struct tcpservice *t);
+
+/* Lines on descriptor 2, nothing when verbosity is below what they need. */
+void service_say(const struct tcpservice *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void service_drop(const struct tcpservice *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void service_fatal(const struct tcpservice *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Accepts until TERM, which ends it at once; children go on. */
+_Noreturn void service_loop(struct tcpservice *t);
+
+/* In the child: prepares the connection on fd and becomes the program. */
+_Noreturn void service_child(struct tcpservice *t, int fd, const struct inetaddr *peer);
+
+#endif
