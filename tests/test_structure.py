@@ -35,6 +35,8 @@ TESTED_ELSEWHERE = {
     "resolver/query.c": "tests/test_dns.py, tests/root/check_dns.py",
     "submit/submit.c": "tests/test_straight_path.py", "submit/submit_program.c": "tests/test_inject.py",
     "queuequery/queuequery.c": "tests/test_straight_path.py", "queuequery/queuemessage.c": "tests/test_queue.py",
+    "classicqueue/classicread.c": "tests/test_classic_queue.py",
+    "classicqueue/classicwrite.c": "tests/test_classic_queue.py",
     # what goes between processes: every delivery and submission
     "wire/delivery.c": "tests/test_rspawn.py, tests/test_lspawn.py", "wire/queueproto.c": "tests/test_straight_path.py",
     # remote delivery against scripted servers

@@ -214,6 +214,10 @@ void stage_end(struct journal *j, struct staged *s, size_t meta_end)
 bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_message *m, struct err *e)
 {
 	struct message_meta meta = { .birth = m->birth,
+				     .due = m->due,
+				     .done = m->done,
+				     .nnotes = m->nnotes,
+				     .notes = m->notes,
 				     .uid = m->uid,
 				     .pid = m->pid,
 				     .has_body = m->has_body,
@@ -229,7 +233,8 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 	size_t meta_end;
 
 	/* The rest of a segment is for what happens to it: done marks and notes move along with the message. */
-	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + 9 * (uint64_t)m->nrecipients + content + 512 >
+	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + m->notes.n + 9 * (uint64_t)m->nrecipients +
+		    content + 512 >
 	    (uint64_t)j->o.segment_size / 8 * 5)
 		return err_perm(e, "the message does not fit in a journal segment of %lu bytes",
 				(unsigned long)j->o.segment_size);
@@ -246,8 +251,11 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 	x = mem_zero(1, sizeof *x);
 	x->id = id;
 	x->birth = m->birth;
+	x->due = m->due;
 	x->nrecipients = m->nrecipients;
 	x->has_body = m->has_body;
+	x->meta_notes = m->nnotes != 0;
+	entry_mark_bits(x, m->done);
 	x->meta_length = s->meta_length;
 	x->content_length = s->content_length;
 	s->entry = x;

@@ -61,6 +61,11 @@ struct journal_message {
 	bool has_body;      /* the content is in the body file of this id (head included) */
 	uint64_t body_size;
 	uint32_t body_crc; /* crc32c of the body file */
+	/* Of a message that comes from another queue: */
+	int64_t due;
+	struct str done; /* bits, one a recipient; may be empty */
+	uint32_t nnotes;
+	struct str notes; /* of failures: u32 recipient, str text */
 };
 
 /* A number never used before, for a body file or for journal_stage_message. */

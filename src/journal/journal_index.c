@@ -116,6 +116,13 @@ void entry_mark_done(struct entry *e, uint32_t recipient)
 	set_bit(&state_of(e)->done, e, recipient);
 }
 
+void entry_mark_bits(struct entry *e, struct str bits)
+{
+	for (uint32_t i = 0; i < e->nrecipients && i / 8 < bits.n; i++)
+		if (bits.p[i / 8] >> i % 8 & 1)
+			entry_mark_done(e, i);
+}
+
 bool entry_is_done(const struct entry *e, uint32_t recipient)
 {
 	return e->state && get_bit(e->state->done, e, recipient);

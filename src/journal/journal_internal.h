@@ -65,6 +65,8 @@ void index_free(struct journal_index *x);
 
 /* Marks a recipient done (out of range: ignored). */
 void entry_mark_done(struct entry *e, uint32_t recipient);
+/* Those whose bits are set (may be empty). */
+void entry_mark_bits(struct entry *e, struct str bits);
 bool entry_is_done(const struct entry *e, uint32_t recipient);
 void entry_mark_reported(struct entry *e, uint32_t recipient);
 bool entry_is_reported(const struct entry *e, uint32_t recipient);

@@ -115,9 +115,7 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	x->has_body = m.has_body;
 	x->meta_notes = m.nnotes != 0;
 	x->told_late = m.told_late;
-	for (uint32_t i = 0; m.done.n && i < m.nrecipients; i++)
-		if (m.done.p[i / 8] >> i % 8 & 1)
-			entry_mark_done(x, i);
+	entry_mark_bits(x, m.done);
 	index_add(&j->index, x);
 	journal_count_entry(j, x);
 }

@@ -22,6 +22,7 @@
 #define COMPLAIN_MS 10000
 #define READ_SIZE 65536
 #define ENVELOPE_MAX (24u << 20)   /* recipients of one message, encoded */
+#define NOTES_MAX (8u << 20) /* texts of failures of a message from another queue */
 #define ATTRIBUTES_MAX (32u << 10) /* of one message: they go into one packet with its sender */
 
 /* Exit codes of qmail-queue (contract §5.3) that the journal answers with. */
@@ -40,6 +41,12 @@ struct incoming {
 	uint32_t body_crc; /* of what was written to it */
 	int status;        /* first failure */
 	bool has_sender, started;
+	/* PAST and DONE. */
+	bool past;
+	int64_t birth, due;
+	uint32_t uid, pid;
+	struct buf done, notes;
+	uint32_t nnotes;
 };
 
 struct client {
@@ -58,7 +65,8 @@ struct client {
 static void incoming_init(struct incoming *m)
 {
 	*m = (struct incoming){ .body = -1 };
-	m->sender = m->content = m->head = BUF_INIT(SIZE_MAX);
+	m->sender = m->content = m->head = m->done = BUF_INIT(SIZE_MAX);
+	m->notes = BUF_INIT(NOTES_MAX);
 	m->recipients = BUF_INIT(ENVELOPE_MAX);
 	m->attributes = BUF_INIT(ATTRIBUTES_MAX);
 }
@@ -76,6 +84,8 @@ static void incoming_reset(struct client *c)
 	buf_free(&m->attributes);
 	buf_free(&m->content);
 	buf_free(&m->head);
+	buf_free(&m->done);
+	buf_free(&m->notes);
 	incoming_init(m);
 }
 
@@ -147,7 +157,8 @@ static void begin_content(struct client *c)
 		return;
 	m->started = true;
 	m->id = journal_new_id(c->sv->journal);
-	received_queue(&m->head, (uint64_t)c->peer.pid, how_of(c, by_uid), clock_wall());
+	if (!m->past)
+		received_queue(&m->head, (uint64_t)c->peer.pid, how_of(c, by_uid), clock_wall());
 	m->size = m->head.n;
 }
 
@@ -222,6 +233,50 @@ static void take_recipient(struct client *c, struct str address)
 	wire_put_str(&m->recipients, STR(""));
 	m->nrecipients++;
 	if (!buf_ok(&m->recipients))
+		m->status = WRITE_ERROR;
+}
+
+/* Nobody else may say when a message came, or that somebody has it already. */
+static bool may_tell_past(const struct client *c)
+{
+	return c->peer.uid == 0 || c->peer.uid == geteuid();
+}
+
+static void take_past(struct client *c, struct str payload)
+{
+	struct incoming *m = &c->m;
+	struct wire_reader r = wire_reader(payload);
+
+	m->birth = (int64_t)wire_get_u64(&r);
+	m->due = (int64_t)wire_get_u64(&r);
+	m->uid = wire_get_u32(&r);
+	m->pid = wire_get_u32(&r);
+	m->past = true;
+	if (!wire_end(&r) || m->started || !may_tell_past(c))
+		m->status = BAD_ENVELOPE;
+}
+
+static void take_done(struct client *c, struct str payload)
+{
+	struct incoming *m = &c->m;
+	struct wire_reader r = wire_reader(payload);
+	bool failed = wire_get_u8(&r) != 0;
+	struct str text = wire_get_str(&r, JOURNAL_NOTE_MAX);
+	uint32_t i = m->nrecipients - 1;
+
+	if (!wire_end(&r) || !m->past || m->nrecipients == 0) {
+		m->status = BAD_ENVELOPE;
+		return;
+	}
+	while (m->done.n <= i / 8)
+		buf_addc(&m->done, 0);
+	m->done.p[i / 8] = (char)(m->done.p[i / 8] | 1 << i % 8);
+	if (!failed)
+		return;
+	wire_put_u32(&m->notes, i);
+	wire_put_str(&m->notes, text);
+	m->nnotes++;
+	if (!buf_ok(&m->notes))
 		m->status = WRITE_ERROR;
 }
 
@@ -307,6 +362,20 @@ static void add_trace(struct incoming *m)
 	wire_put_str(&m->attributes, str_of(id));
 }
 
+static void add_past(struct incoming *m, struct journal_message *message)
+{
+	/* A bit for each, or none at all. */
+	while (m->done.n && m->done.n < (m->nrecipients + 7) / 8)
+		buf_addc(&m->done, 0);
+	message->birth = m->birth;
+	message->due = m->due;
+	message->uid = m->uid;
+	message->pid = m->pid;
+	message->done = buf_str(&m->done);
+	message->nnotes = m->nnotes;
+	message->notes = buf_str(&m->notes);
+}
+
 static void stage(struct client *c)
 {
 	struct incoming *m = &c->m;
@@ -324,6 +393,9 @@ static void stage(struct client *c)
 					   .body_crc = m->body_crc };
 	struct err e;
 
+	if (m->past)
+		add_past(m, &message);
+
 	if (!journal_stage_message(c->sv->journal, m->id, &message, &e)) {
 		service_log(NAME, "warning: message refused: %s", e.text);
 		end_message(c, e.kind == ERR_PERMANENT ? ADDRESS_TOO_LONG : WRITE_ERROR);
@@ -337,10 +409,19 @@ static void stage(struct client *c)
 	c->sv->last_waiting = c;
 }
 
+/* Has the client gone, who would not hear that its message is accepted? */
+static bool has_left(const struct client *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void client_body_synced(struct server *sv, struct client *c, bool ok)
 {
 	(void)sv;
-	if (ok)
+	/* Nothing was promised, and whoever comes after it must not find the message appear. */
+	if (ok && !has_left(c))
 		stage(c);
 	else
 		end_message(c, WRITE_ERROR);
@@ -398,6 +479,12 @@ static bool take_frame(struct client *c, uint8_t type, struct str payload)
 		return true;
 	case FRAME_DATA:
 		take_data(c, payload);
+		return true;
+	case FRAME_PAST:
+		take_past(c, payload);
+		return true;
+	case FRAME_DONE:
+		take_done(c, payload);
 		return true;
 	case FRAME_COMMIT:
 		take_commit(c);

@@ -60,12 +60,14 @@ void manager_announce(struct server *sv, uint64_t id)
 {
 	struct manager *g = sv->scheduler;
 	struct journal_envelope env;
+	struct journal_info info;
 	struct err e;
 
 	if (g == NULL)
 		return;
 	if (g->out.bytes > BACKLOG_MAX) {
-		tell_number(g, &(struct journal_info){ .id = id });
+		if (journal_info_of(sv->journal, id, &info))
+			tell_number(g, &info);
 		return;
 	}
 	if (!journal_read_head(sv->journal, id, &env, &e)) {

@@ -57,6 +57,14 @@ static struct envelope *begin_envelope(const struct message_packet *m)
 	return env;
 }
 
+static struct msg *add_new(struct sender *s, const struct message_packet *p)
+{
+	struct msg *m = sched_add(s->sched, p->id, (int64_t)p->birth);
+
+	m->held = p->due == QUEUE_HELD;
+	return m;
+}
+
 bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *id, bool *complete)
 {
 	struct message_packet m;
@@ -94,7 +102,7 @@ bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *i
 		if (env->nrecipients != env->total)
 			return false;
 		if (known == NULL)
-			known = sched_add(s->sched, m.id, (int64_t)m.birth);
+			known = add_new(s, &m);
 		known->birth = (int64_t)m.birth;
 		if (known->envelope)
 			envelope_free(known->envelope);

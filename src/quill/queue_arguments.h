@@ -23,6 +23,9 @@ struct queue_arguments {
  * from -C. False: said what is wrong.
  */
 bool queue_arguments_read(struct queue_arguments *a, int argc, char **argv, int nwords);
+/* queue_import.c, queue_export.c */
+int quill_queue_import(int argc, char **argv);
+int quill_queue_export(int argc, char **argv);
 void queue_arguments_free(struct queue_arguments *a);
 
 #endif

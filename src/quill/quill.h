@@ -6,7 +6,7 @@
  *   quill_init.c    quill init DIR
  *   quill_up.c      quill up DIR
  *   quill_status.c  quill status
- *   quill_queue.c   quill queue
+ *   quill_queue.c   quill queue, with queue_import.c and queue_export.c
  *   quill_check.c   quill check
  *   quill_user.c    quill user: the table of mailboxes
  *   quill_dns.c     quill dns

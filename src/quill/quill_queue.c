@@ -328,6 +328,10 @@ int quill_queue(int argc, char **argv)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(verb, verbs[i].name) == 0)
 			return give(&verbs[i], argc, argv);
+	if (strcmp(verb, "import") == 0)
+		return quill_queue_import(argc, argv);
+	if (strcmp(verb, "export") == 0)
+		return quill_queue_export(argc, argv);
 	if (strcmp(verb, "show") == 0)
 		return show(argc, argv);
 	if (strcmp(verb, "list") == 0)

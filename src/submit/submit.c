@@ -179,6 +179,25 @@ void submit_recipient_attribute(struct submit *s, enum recipient_attribute which
 	attribute(s, FRAME_RECIPIENT_ATTRIBUTE, which, value);
 }
 
+void submit_past(struct submit *s, int64_t birth, int64_t due, uint32_t uid, uint32_t pid)
+{
+	frame_begin(&s->out, FRAME_PAST, 24);
+	wire_put_u64(&s->out, (uint64_t)birth);
+	wire_put_u64(&s->out, (uint64_t)due);
+	wire_put_u32(&s->out, uid);
+	wire_put_u32(&s->out, pid);
+}
+
+void submit_done(struct submit *s, bool failed, struct str text)
+{
+	struct buf payload = BUF_INIT(FRAME_MAX);
+
+	wire_put_u8(&payload, failed);
+	wire_put_str(&payload, str_head(text, SUBMIT_REASON_MAX));
+	frame_put(&s->out, FRAME_DONE, buf_str(&payload));
+	buf_free(&payload);
+}
+
 static void set_result(struct submit_result *r, int status)
 {
 	const char *text = submit_status_text(status);

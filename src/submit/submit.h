@@ -26,6 +26,7 @@
 #include "submit/messageid.h"
 #include "wire/attribute.h"
 
+#define SUBMIT_REASON_MAX 32000
 #define SUBMIT_ADDRESS_MAX 1002 /* longer addresses: status 11 */
 
 struct submit {
@@ -59,6 +60,14 @@ void submit_sender(struct submit *s, struct str address);
 void submit_recipient(struct submit *s, struct str address);
 /* For the recipient given last. */
 void submit_recipient_attribute(struct submit *s, enum recipient_attribute which, struct str value);
+
+/*
+ * For root and the queue's owner, before anything else of the message: it comes from another queue, with its time of
+ * arrival, next attempt (QUEUE_HELD: held) and submitter, and gets no Received line. submit_done: the recipient given
+ * last has it, or has failed for the reason in text.
+ */
+void submit_past(struct submit *s, int64_t birth, int64_t due, uint32_t uid, uint32_t pid);
+void submit_done(struct submit *s, bool failed, struct str text);
 
 /* Ends the message; true when it is in the queue for good. r is always filled. */
 bool submit_commit(struct submit *s, struct submit_result *r);

@@ -9,6 +9,11 @@
  *   RECIPIENT             address           any number
  *   ATTRIBUTE             u8 which, value   any number
  *   RECIPIENT_ATTRIBUTE   u8 which, value   after a RECIPIENT
+ *   PAST                  u64 birth,        first; only from root and the queue's owner: the message comes
+ *                         u64 due, u32 uid, from another queue, and gets no Received line
+ *                         u32 pid
+ *   DONE                  u8 failed, str    after a RECIPIENT; only with PAST
+ *                         text
  *   DATA                  content           any number, at most FRAME_MAX each
  *   COMMIT / ABORT        -                 ends the message
  *
@@ -45,7 +50,9 @@ enum queue_frame {
 	FRAME_DATA,
 	FRAME_COMMIT,
 	FRAME_ABORT,
-	FRAME_REPLY
+	FRAME_REPLY,
+	FRAME_PAST,
+	FRAME_DONE
 };
 
 /* Appends a frame's header; the caller appends `length` bytes of payload. */
