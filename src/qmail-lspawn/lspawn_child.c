@@ -232,7 +232,7 @@ static _Noreturn void report_and_exit(int code, const struct local_report *r)
 
 /*
  * "No such account, so alias has it" may be wrong in the next moment, when
- * the account has been made. All other answers are good for a second.
+ * the account has been made. All other answers are good for a few seconds.
  */
 static bool may_stay(const struct lspawn_job *job, const struct owner *o)
 {

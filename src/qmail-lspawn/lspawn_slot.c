@@ -22,7 +22,7 @@
 #define IDLE_MS 1000
 #define IDLE_MAX 64
 /* How long an answer of the password database is believed. */
-#define PASSWD_MS 1000
+#define PASSWD_MS 5000
 #define KEY_MAX (2 * OWNER_TEXT_MAX)
 
 /* ---- which slot, which process -------------------------------------------------- */
