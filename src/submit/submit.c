@@ -13,6 +13,8 @@
 #include "wire/queueproto.h"
 
 #define FLUSH_AT 65536
+/* A disk that answers no more must not hold the callers for ever. An SMTP client waits for ten minutes. */
+#define JOURNAL_MS 300000
 
 /* Exit codes of qmail-queue that begin here. */
 enum { STATUS_ADDRESS = 11, STATUS_READ = 54, STATUS_HOME = 61, STATUS_QUEUE = 62, STATUS_CONNECTION = 74 };
@@ -64,10 +66,10 @@ static bool connect_as_caller(int *fd, struct err *e)
 	bool ok;
 
 	if (effective == getuid())
-		return unixsock_connect(home_dir(), "run/journal", UNIXSOCK_STREAM, fd, e);
+		return unixsock_connect_within(home_dir(), "run/journal", UNIXSOCK_STREAM, JOURNAL_MS, fd, e);
 	if (seteuid(getuid()) == -1)
 		return err_sys(e, errno, "unable to act as the calling user");
-	ok = unixsock_connect(home_dir(), "run/journal", UNIXSOCK_STREAM, fd, e);
+	ok = unixsock_connect_within(home_dir(), "run/journal", UNIXSOCK_STREAM, JOURNAL_MS, fd, e);
 	if (seteuid(effective) == 0)
 		return ok;
 	if (ok)
