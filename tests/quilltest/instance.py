@@ -85,7 +85,9 @@ class Instance:
         if self.as_root:
             os.chown(self.dir, self.uid, self.gid)
         self.run(program("quill"), "init", self.home, "--me", me, "--smtp", f"127.0.0.1:{self.port}")
-        self.control(defaultdelivery=default_delivery, **(control or {}))
+        # No question leaves the machine: without a test's own servers there is no DNS.
+        self.control(**{"defaultdelivery": default_delivery, "dnsservers": f"127.0.0.1:{free_port()}", "dnsanchor": "",
+                        **(control or {})})
         if sink is not None:
             self.control(smtproutes=f":{sink.host}:{sink.port}")
 
