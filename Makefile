@@ -10,7 +10,9 @@
 #   make lint       cppcheck, clang-tidy and a clang build
 #   make fuzz       run every fuzzer (FUZZ_SECONDS each)
 #   make bench      speed against Postfix (needs root)
-#   make install    install into $(DESTDIR)$(HOME_DIR)
+#   make install    install into $(DESTDIR)$(HOME_DIR), with links in $(PREFIX)
+#   make setup check   the same, then compare owners and modes
+#   make install-systemd   install systemd units
 #   make format     clang-format over src/
 #   make coverage   line coverage of the tests
 #   make clean

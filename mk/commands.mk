@@ -101,9 +101,20 @@ bench: deps-demo
 	$(AGAIN) programs
 	@BENCH_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/bench.py $(if $(N),--messages $(N)) $(BENCH)
 
-.PHONY: install
+# "make setup check" is what qmail's instructions say: install, then compare
+# owners and modes with what they should be.
+PREFIX ?= /usr/local
+SYSTEMD_DIR ?= /usr/lib
+INTO = DESTDIR='$(DESTDIR)' HOME_DIR='$(HOME_DIR)'
+.PHONY: install setup check install-systemd
 install: programs
-	@DESTDIR='$(DESTDIR)' HOME_DIR='$(HOME_DIR)' mk/install.sh $(BUILD)/bin
+	@$(INTO) PREFIX='$(PREFIX)' mk/install.sh $(BUILD)/bin
+setup: install
+check: programs $(filter setup,$(MAKECMDGOALS))
+	@$(INTO) mk/instcheck.sh $(BUILD)/bin
+# Units for systemd, and the accounts and directories that it can make.
+install-systemd:
+	@$(INTO) mk/install-systemd.sh '$(SYSTEMD_DIR)'
 
 .PHONY: format clean
 format:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# mk/install.sh BINDIR: lays out $DESTDIR$HOME_DIR.
+# mk/install.sh BINDIR: lays out $DESTDIR$HOME_DIR. With PREFIX, also links
+# programs and manual pages into $DESTDIR$PREFIX/bin and share/man.
 #
 # What exists stays: control files, users, queue and mail are never touched.
 # As root, owners and modes are set where the qmail accounts exist; programs
@@ -7,6 +8,7 @@
 # let qmail-start make what is missing). No program is set-id.
 set -eu
 umask 022
+. "$(dirname "$0")/layout.sh"
 bin=$1
 home=${DESTDIR:-}${HOME_DIR:-/var/qmail}
 
@@ -17,33 +19,23 @@ own() { # own USER:GROUP PATH...: only as root, and only to accounts that exist
 	[ -z "$user" ] || chown -h "$user" "$@"
 	[ -z "$group" ] || chgrp -h "$group" "$@"
 }
-directory() { # directory MODE USER:GROUP PATH...
-	mode=$1 owner=$2; shift 2
-	for d; do
-		mkdir -p "$home/$d"
-		own "$owner" "$home/$d"	# chown clears set-group-id: mode comes after
-		chmod "$mode" "$home/$d"
-	done
-}
-
-directory 0755 root:qmail . bin control users boot doc man man/man1 man/man5 man/man7 man/man8 run log
-directory 02755 alias:qmail alias
-directory 0700 qmailq:qmail queue
-
-for p in "$bin"/*; do
-	name=${p##*/} mode=0711
-	case $name in
-	qmail-lspawn|qmail-start|qmail-newu|qmail-newmrh|checkpassword|checkpassword-pam) mode=0700 ;;
-	qmail-inject|qmail-pop3d|qmail-qread|qmail-qstat|qmail-tcpto|qmail-tcpok|qmail-showctl|qmail-smtpd|sendmail|quill) mode=0755 ;;
-	qmail-*|splogger) ;;
-	*) mode=0755 ;;	# helpers for everybody's .qmail lines and scripts
-	esac
-	# A running program cannot be written to: install beside it, then rename.
-	cp "$p" "$home/bin/.$name.new"
-	own root:qmail "$home/bin/.$name.new"
-	chmod "$mode" "$home/bin/.$name.new"
-	mv -f "$home/bin/.$name.new" "$home/bin/$name"
+layout_directories | while read -r mode user group path; do
+	mkdir -p "$home/$path"
+	own "$user:$group" "$home/$path"	# chown clears set-group-id: mode comes after
+	chmod "$mode" "$home/$path"
 done
+
+# A running program cannot be written to: copy to a place beside it, then rename.
+stage=$home/bin/.new
+rm -rf "$stage"
+mkdir "$stage"
+cp "$bin"/* "$stage"
+own root:qmail "$stage"/*
+for mode in 0700 0711 0755; do
+	chmod "$mode" $(for p in "$stage"/*; do layout_has_mode "${p##*/}" "$mode" && echo "$p"; done)
+done
+mv -f "$stage"/* "$home/bin"
+rmdir "$stage"
 [ ! -e "$home/bin/sendmail" ] || ln -sf sendmail "$home/bin/mailq"
 
 boot() { # boot NAME DEFAULTDELIVERY: a start script an administrator copies to rc
@@ -68,12 +60,43 @@ with_forward binm2 '|preline -f /bin/mail -r "${SENDER:-MAILER-DAEMON}" -d "$USE
 with_forward binm3 '|preline -f /bin/mail -f "${SENDER:-MAILER-DAEMON}" -d "$USER"'
 boot maildir ./Maildir/
 
-for page in man/*.[1-8]; do
-	[ -e "$page" ] || continue
-	install -m 0644 "$page" "$home/man/man${page##*.}/"
+for section in 1 5 7 8; do
+	for page in man/*."$section"; do
+		[ ! -e "$page" ] || set -- "$@" "$page"
+	done
+	[ $# = 1 ] || (shift; install -m 0644 -t "$home/man/man$section" "$@")
+	set -- "$1"
 done
 for text in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md; do
 	[ ! -e "$text" ] || install -m 0644 "$text" "$home/doc/"
 done
 own root:qmail "$home"/man/man?/* "$home"/doc/* 2>/dev/null || true
+
+# links DIRECTORY TARGET...: links to the targets, by their own names, in place
+# of what is a link of ours already.
+links() {
+	into=${DESTDIR:-}$PREFIX/$1; shift
+	mkdir -p "$into"
+	for target; do
+		shift
+		name=$into/${target##*/}
+		if [ -e "$name" ] || [ -L "$name" ]; then
+			case $(readlink "$name") in
+			"$target") continue ;;
+			"${HOME_DIR:-/var/qmail}"/*) ;;
+			*) echo "kept $name, which is not ours"; continue ;;
+			esac
+		fi
+		set -- "$@" "$target"
+	done
+	[ $# = 0 ] || ln -sfn -t "$into" "$@"
+}
+if [ "${PREFIX:-}" ]; then
+	to=${HOME_DIR:-/var/qmail}
+	links bin $(for p in "$bin"/*; do layout_linked "${p##*/}" && echo "$to/bin/${p##*/}"; done)
+	for section in 1 5 7 8; do
+		links share/man/man$section $(for p in man/*.$section; do
+			[ ! -e "$p" ] || echo "$to/man/man$section/${p##*/}"; done)
+	done
+fi
 echo "installed in $home"

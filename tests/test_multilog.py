@@ -216,11 +216,11 @@ def test_killed_at_any_call(tmp_path, processor):
     Killed at its system calls, and started again: no line is torn, twice, or out of order, and none is missing but
     of what was read last. MULTILOG_SWEEP=N tries the first N calls of each name.
     """
-    lines = b"".join(b"%04d %s\n" % (i, b"x" * 80) for i in range(1800))
+    lines = b"".join(b"%04d %s\n" % (i, b"x" * 80) for i in range(800))
     script = ["s4096", "n99", *(["!cat"] if processor else []), "./d"]
     sweep = int(os.environ.get("MULTILOG_SWEEP", "0"))
     deaths = 0
-    for call, n in itertools.product(CHANGES.split(","), range(1, sweep + 1) if sweep else [2, 3 + os.getpid() % 40]):
+    for call, n in itertools.product(CHANGES.split(","), range(1, sweep + 1) if sweep else [1 + os.getpid() % 20]):
         place = tmp_path / f"{call}{n}"
         place.mkdir()
         run("ours", "multilog", *script, cwd=place, stdin=lines[:86])
@@ -235,7 +235,7 @@ def test_killed_at_any_call(tmp_path, processor):
         assert set(names) <= {"s", "u"} and names.count("u") <= 2, f"{call} {n}"
         assert not {"previous", "processed", "newstate"} & set(os.listdir(place / "d")), f"{call} {n}"
         shutil.rmtree(place)
-    assert deaths >= 9
+    assert deaths >= 4
 
 
 def snapshot(directory):

@@ -19,6 +19,7 @@ static const struct {
 	  "what waits, and what becomes of it" },
 	{ "user", quill_user, "add|list|remove|passwd|quota|alias ...", "mailboxes without system accounts" },
 	{ "dns", quill_dns, "[-C DIR] NAME [TYPE]", "look a name up as the mail system does" },
+	{ "setup", quill_setup, "[--print] [DIR]", "make the accounts, and give what is installed to them" },
 	{ "check", quill_check, "[DIR]", "look for mistakes in the configuration" },
 };
 

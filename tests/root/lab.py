@@ -6,7 +6,9 @@ accounts and two ordinary users, an installed tree in /var/qmail, `qmail-start
 command line (resolv.conf, proc, syslog), sends mail, and prints one line
 `ok NAME` or `not ok NAME: why` for each check.
 
-  lab.py LAB BINDIR CHECKOUT [without=resolv,proc,syslog] [listener=own]
+  lab.py LAB BINDIR CHECKOUT [without=resolv,proc,syslog] [listener=own|units]
+
+With listener=units everything has only the capabilities that packaging/systemd gives it.
 
 LAB is an empty directory for everything that is not in /var/qmail.
 """
@@ -91,16 +93,27 @@ def hide_proc():
 CLEAN = {"PATH": HOME + "/bin:/usr/bin:/bin"}
 
 
+def bounded(listener, unit, command):
+    """The command with the capabilities of a systemd unit, if the units are wanted."""
+    if listener != "units":
+        return command
+    with open(f"{sys.argv[3]}/packaging/systemd/{unit}.service") as f:
+        allowed = re.search("^CapabilityBoundingSet=(.*)$", f.read(), re.M).group(1).lower().split()
+    return ["setpriv", "--bounding-set", ",".join(["-all", *(c.replace("cap_", "+") for c in allowed)]), *command]
+
+
 class Mail:
     def __init__(self, listener):
         self.log_path = LAB + "/log"
         log = open(self.log_path, "ab")
-        self.send = subprocess.Popen([HOME + "/bin/qmail-start", "./Maildir/"], env=CLEAN, cwd="/", stdout=log,
+        self.send = subprocess.Popen(bounded(listener, "quillmail", [HOME + "/bin/qmail-start", "./Maildir/"]), env=CLEAN, cwd="/", stdout=log,
                                      stderr=log, stdin=subprocess.DEVNULL)
         qmaild, nofiles = 7791, 2108
-        if listener == "own":
-            command = ["setpriv", "--reuid", str(qmaild), "--regid", str(nofiles), "--clear-groups",
-                       HOME + "/bin/qmail-smtpd", "-d"]
+        if listener in ("own", "units"):
+            command = [HOME + "/bin/qmail-smtpd", "-d"]
+            if listener == "own":
+                command = ["setpriv", "--reuid", str(qmaild), "--regid", str(nofiles), "--clear-groups", *command]
+            command = bounded(listener, "quillmail-smtpd", command)
             with open(HOME + "/control/smtplisten", "w") as f:
                 f.write(f"127.0.0.1:{PORT}\n")
         else:
