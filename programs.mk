@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery classicqueue route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules tcpservice tlsrelay qmtp deadhosts serial supervision linelog
+	dnsmessage ucspi netrules tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -101,8 +101,10 @@ LIB_mailbox := base sys mail
 LIB_ucspi := base sys mail dns dnsmessage listener filter
 # tcpserver, but for what lies between connection and program.
 LIB_tcpservice := base sys cdb netrules ucspi listener filter
+# tcpclient, likewise.
+LIB_tcpcaller := base sys ucspi listener filter
 # TLS for programs that know nothing of it.
-LIB_tlsrelay := base sys tls
+LIB_tlsrelay := base sys tls sandbox
 # QMTP and QMQP: netstrings in, messages out.
 LIB_qmtp := base sys mail submit
 # Sending what is in a Maildir: its messages, and the reports on them.
@@ -197,10 +199,11 @@ PROG_config-fast := conf filter sys base
 
 # Any program as a TCP server or client.
 PROG_tcpserver := tcpservice
-PROG_sslserver := tcpservice tlsrelay tls ucspi sandbox filter sys base
+PROG_sslserver := tcpservice tlsrelay tls ucspi filter sys base
+PROG_sslclient := tcpcaller tlsrelay tls ucspi filter sys base
 PROG_tcprules := netrules cdb filter sys base
 PROG_tcprulescheck := netrules cdb filter base
-PROG_tcpclient := ucspi listener filter sys base
+PROG_tcpclient := tcpcaller
 PROG_rblsmtpd := ucspi listener filter sys base
 PROG_recordio := ucspi filter sys base
 PROG_fixcrio := ucspi mail filter sys base

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -172,3 +173,66 @@ def test_qmtps(server):
                 reply += more
         assert re.fullmatch(rb"\d+:Kok \d+ qp \d+,", reply)
         assert home.recorded()[0].recipients == [b"r@ok.test"]
+
+
+# ---- sslclient -------------------------------------------------------------------
+
+def call(authority, port, *program_and_arguments, host="127.0.0.1", options=("-RHl0",), stdin=b"", **environment):
+    kept = {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "LSAN_", "GCOV_"))}
+    p = subprocess.run([program("sslclient"), *options, host, str(port), *program_and_arguments], input=stdin,
+                       capture_output=True, timeout=60, check=False,
+                       env={"PATH": f"{os.path.dirname(program('sslclient'))}:/usr/bin:/bin", **kept,
+                            "CAFILE": f"{authority.dir}/ca.pem", **environment})
+    return p.returncode, p.stdout, p.stderr.decode()
+
+
+def test_client(server, authority):
+    s = server(["sh", "-c", "echo hello; read x; echo got $x; cat"])
+    script = "read x <&6; echo $x $PROTO $SSLREMOTEIP $TCPREMOTEPORT $SSL_PROTOCOL; echo mine >&7; read x <&6; echo $x; exit 9"
+    assert call(authority, s.port, "sh", "-c", script) == (
+        9, f"hello SSL 127.0.0.1 {s.port} TLSv1.3\ngot mine\n".encode(), "")
+    # Much, in both directions.
+    big = os.urandom(300000)
+    code, out, err = call(authority, s.port, "sh", "-c", "exec 3<&0; (echo x; cat <&3) >&7 & head -c 300012 <&6", stdin=big)
+    assert (code, out, err) == (0, b"hello\ngot x\n" + big, "")
+
+
+def test_client_trusts_only_whom_it_should(server, authority):
+    s = server(["sh", "-c", "echo hello"])
+    show = ("sh", "-c", "cat <&6")
+    assert call(authority, s.port, *show, CERTNAME="mx.test")[:2] == (0, b"hello\n")
+    code, out, err = call(authority, s.port, *show, CERTNAME="other.test")
+    assert (code, out) == (111, b"") and err.startswith(f"sslclient: fatal: unable to speak TLS with 127.0.0.1 port {s.port}: ")
+    other = Authority()
+    try:
+        assert call(other, s.port, *show)[0] == 111
+        assert call(other, s.port, *show, VERIFY="0")[:2] == (0, b"hello\n")
+    finally:
+        other.close()
+    assert call(authority, s.port, *show, CAFILE="/no/file")[2] == (
+        "sslclient: fatal: unable to read /no/file: file does not exist\n")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def serve():
+            c = listening.accept()[0]
+            c.sendall(b"220 not TLS\r\n")
+            c.close()
+        threading.Thread(target=serve, daemon=True).start()
+        assert call(authority, listening.getsockname()[1], *show)[0] == 111
+
+
+def test_a_maildir_by_qmtps(server, authority, tmp_path):
+    with Smtpd() as home:
+        os.chmod(home.record, 0o777)
+        s = server([program("qmail-qmtpd")], **{k: v for k, v in home.environment.items() if k != "PATH"})
+        for d in ("new", "cur", "tmp"):
+            os.mkdir(f"{tmp_path}/{d}")
+        for i in range(3):
+            path = f"{tmp_path}/new/{i}"
+            with open(path, "w", encoding="ascii") as f:
+                f.write(f"Return-Path: <s@c.test>\nDelivered-To: p-r{i}@ok.test\n\nbody\n")
+            os.utime(path, (1000000 + i, 1000000 + i))
+        p = subprocess.run([program("maildirserial"), str(tmp_path), "p-", program("sslclient"), "-RHl0", "127.0.0.1",
+                            str(s.port), program("serialqmtp"), "p-"], capture_output=True, timeout=60, check=False,
+                           env={**home.environment, "CAFILE": f"{authority.dir}/ca.pem"})
+        assert p.returncode == 0 and not os.listdir(f"{tmp_path}/new"), p.stderr
+        assert sorted(r.recipients[0] for r in home.recorded()) == [b"r0@ok.test", b"r1@ok.test", b"r2@ok.test"]

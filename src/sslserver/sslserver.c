@@ -15,18 +15,13 @@
 #include <unistd.h>
 
 #include "filter/options.h"
-#include "sandbox/sandbox.h"
-#include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/io.h"
 #include "tcpservice/tcpservice.h"
-#include "tlsrelay/tlsrelay.h"
+#include "tlsrelay/tlshelper.h"
 
 #define CERTIFICATE "control/servercert.pem"
 #define PEM_MAX (1u << 20)
-
-/* The process that speaks TLS has its descriptors, and needs no more. */
-static const struct sandbox_rights rights = { .memory = 256 * SANDBOX_MIB };
 
 struct sslserver {
 	struct tcpservice service; /* the first member: what callbacks get */
@@ -89,84 +84,28 @@ static void load_certificate(struct sslserver *s)
 
 /* ---- one connection ---- */
 
-static void set_environment(const struct sslserver *s, const struct connection *c, const char *description,
-			    struct childenv *env)
+static struct tls_side begin(void *ctx)
 {
-	struct str version, cipher;
+	const struct sslserver *s = ctx;
 
-	connection_environment_as(c, "SSL", env);
-	if (!s->tcp_variables)
-		connection_forget(env);
-	childenv_set(env, "PROTO", "SSL");
-	str_cut(str_of(description), ' ', &version, &cipher);
-	childenv_set_str(env, STR("SSL_PROTOCOL"), version);
-	childenv_set_str(env, STR("SSL_CIPHER"), cipher);
-}
-
-/* Speaks TLS; tells through `ready` when it can, in words, and why not with a `-` in front. */
-static _Noreturn void speak_tls(const struct sslserver *s, int fd, int to, int from, int ready)
-{
-	struct tls_side side = { .server = tls_server_new(s->tls) };
-	struct buf words = BUF_INIT(1000);
-	struct err e;
-	bool ok = io_set_nonblocking(fd, true) != -1 && io_set_nonblocking(to, true) != -1 &&
-		  io_set_nonblocking(from, true) != -1;
-
-	if (!ok)
-		err_sys(&e, errno, "unable to set up descriptors");
-	ok = ok && sandbox_enter(&rights, &e) &&
-	     tlsrelay_handshake(&side, fd, clock_monotonic_ms() + s->handshake_ms, &e);
-	if (ok)
-		tlsrelay_describe(&side, &words);
-	else
-		buf_addf(&words, "-%s", e.text);
-	io_write_all(ready, words.p, words.n);
-	close(ready);
-	if (ok)
-		tlsrelay_run(&side, fd, to, from, s->idle_ms);
-	_exit(ok ? 0 : 111);
-}
-
-/* Waits for the handshake. False: the client does not get that far. */
-static bool handshake_done(const struct sslserver *s, int ready, struct buf *words)
-{
-	bool read = io_read_rest(ready, words);
-
-	close(ready);
-	if (read && words->n && *words->p != '-') {
-		service_say(&s->service, "ssl %ld accept %s", (long)getpid(), buf_cstr(words));
-		return true;
-	}
-	service_drop(&s->service, "unable to speak TLS: %s", words->n ? buf_cstr(words) + 1 : "the helper died");
-	return false;
+	return (struct tls_side){ .server = tls_server_new(s->tls) };
 }
 
 static bool wrap(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env)
 {
 	struct sslserver *s = (struct sslserver *)t;
-	int in[2], out[2], ready[2];
+	struct tlshelper helper = { begin, s, s->handshake_ms, s->idle_ms };
 	struct buf words = BUF_INIT(1000);
-	pid_t pid;
+	struct err e;
 
-	if (io_pipe(in) == -1 || io_pipe(out) == -1 || io_pipe(ready) == -1 || (pid = fork()) == -1) {
-		service_drop(t, "unable to start the TLS helper: %s", errno_text(errno));
+	if (!tlshelper_start(&helper, fd, io, &words, &e)) {
+		service_drop(t, "unable to speak TLS: %s", e.text);
 		return false;
 	}
-	if (pid == 0) {
-		close(in[0]);
-		close(out[1]);
-		close(ready[0]);
-		speak_tls(s, fd, in[1], out[0], ready[1]);
-	}
-	close(fd);
-	close(in[1]);
-	close(out[0]);
-	close(ready[1]);
-	io[0] = in[0];
-	io[1] = out[1];
-	if (!handshake_done(s, ready[0], &words))
-		return false;
-	set_environment(s, c, buf_cstr(&words), env);
+	service_say(t, "ssl %ld accept %s", (long)getpid(), buf_cstr(&words));
+	if (!s->tcp_variables)
+		connection_forget(env);
+	connection_environment_tls(c, buf_str(&words), env);
 	buf_free(&words);
 	return true;
 }

@@ -100,9 +100,15 @@ void connection_environment(const struct connection *c, struct childenv *env)
 	put_all(c, env, "TCP6", v6);
 }
 
-void connection_environment_as(const struct connection *c, const char *proto, struct childenv *env)
+void connection_environment_tls(const struct connection *c, struct str tls, struct childenv *env)
 {
-	put_all(c, env, proto, true);
+	struct str version, cipher;
+
+	put_all(c, env, "SSL", true);
+	childenv_set(env, "PROTO", "SSL");
+	str_cut(tls, ' ', &version, &cipher);
+	childenv_set_str(env, STR("SSL_PROTOCOL"), version);
+	childenv_set_str(env, STR("SSL_CIPHER"), cipher);
 }
 
 void connection_forget(struct childenv *env)

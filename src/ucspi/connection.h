@@ -45,8 +45,11 @@ void connection_set_local(struct connection *c, const struct inetaddr *a);
 void connection_name(struct connection *c, const struct connection_wishes *w);
 
 void connection_environment(const struct connection *c, struct childenv *env);
-/* The same in SSLLOCALIP and so on, where proto is SSL; PROTO stays. */
-void connection_environment_as(const struct connection *c, const char *proto, struct childenv *env);
+/*
+ * The same in SSLLOCALIP and so on; PROTO becomes SSL, and SSL_PROTOCOL and SSL_CIPHER the words of `tls`, such as
+ * "TLSv1.3 TLS_AES_256_GCM_SHA384".
+ */
+void connection_environment_tls(const struct connection *c, struct str tls, struct childenv *env);
 /* Removes TCPLOCALIP and so on, TCP6LOCALIP and so on. */
 void connection_forget(struct childenv *env);
 

@@ -1,0 +1,43 @@
+/*
+ * tcpcaller: tcpclient and sslclient but for what lies between connection and
+ * program (contract-companions §1.6).
+ */
+#ifndef TCPCALLER_TCPCALLER_H
+#define TCPCALLER_TCPCALLER_H
+
+#include "filter/childenv.h"
+#include "ucspi/connection.h"
+#include "ucspi/hostaddr.h"
+
+struct tcpcaller {
+	const char *name;   /* the program's */
+	unsigned verbosity; /* 0 nothing, 1 trouble, 2 everything */
+	bool no_delay, bind;
+	struct inetaddr local;
+	uint32_t seconds[2]; /* for each address, first and second round */
+	struct connection_wishes names;
+	enum hostaddr_family family;
+	const char *host;
+	uint16_t port;
+	char **program;
+};
+
+#define TCPCALLER_INIT(program_name)                 \
+	((struct tcpcaller){ .name = (program_name), \
+			     .verbosity = 1,         \
+			     .seconds = { 2, 58 },   \
+			     .names = { .remote_name = true, .info = true, .info_seconds = 26 } })
+
+/* Reads the command line, or ends the program with 100 and a usage line. */
+void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv);
+
+/* Connects and finds out about the connection; ends the program with 111 when that cannot be. Close-on-exec. */
+int tcpcaller_connect(struct tcpcaller *t, struct connection *c);
+
+/* Becomes the program, with `from` as descriptor 6 and `to` as 7. */
+_Noreturn void tcpcaller_run(const struct tcpcaller *t, int from, int to, const struct childenv *env);
+
+/* "NAME: fatal: …" unless it is to be silent, and 111. */
+_Noreturn void tcpcaller_fatal(const struct tcpcaller *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
