@@ -33,7 +33,7 @@ LIB_notice := base mail
 LIB_cdb := base sys
 PKG_cdb := libcdb
 # Client side of the queue.
-LIB_submit := base sys wire
+LIB_submit := base sys wire mail
 # The queue on disk. Only qmail-journal links it.
 LIB_journal := base sys wire mail
 # Asking qmail-rspawn which servers do not answer, for operators' tools.
@@ -125,7 +125,7 @@ LIB_linelog := base sys filter
 STATIC := sendmail qmail-inject qmail-queue
 
 PROG_qmail-inject := inject base
-PROG_sendmail := inject sys base
+PROG_sendmail := inject mail sys base
 PROG_splogger := sys base
 PROG_qmail-showctl := conf sys base
 PROG_qmail-smtpd := listener smtpserver dns sandbox conf sys base

@@ -3,10 +3,11 @@ import email
 import email.policy
 import re
 import signal
+import time
 
 import pytest
 
-from quilltest import program, wait_until
+from quilltest import Sink, program, wait_until
 
 HELLO = b"From: <s@client.test>\nSubject: hello\n\nfirst line\nlast\n"
 DATE = r"\d\d? \w{3} \d{4} \d\d:\d\d:\d\d -0000"
@@ -169,3 +170,232 @@ def test_unknown_form_is_refused(make_instance):
     i = make_instance("joe", start=False, control={"bounceformat": "html"})
     result = i.run(program("quill"), "up", i.home, check=False)
     assert b"control/bounceformat says neither mime nor qsbmf" in result.stdout + result.stderr
+
+
+# ---- what senders ask for (RFC 3461) ---------------------------------------------------------
+
+def send(instance, sender, recipients, options=(), message=HELLO):
+    """recipients: {address: [options]}"""
+    with instance.smtp() as client:
+        client.ehlo()
+        assert client.has_extn("dsn")
+        code, text = client.mail(sender, list(options))
+        assert code == 250, text
+        for address, wishes in recipients.items():
+            code, text = client.rcpt(address, wishes)
+            assert code == 250, text
+        code, text = client.data(message.replace(b"\n", b"\r\n"))
+        assert code == 250, text
+
+
+def test_bounce_has_what_was_given_with_the_message(make_instance):
+    i = make_instance("joe")
+    send(i, "joe@a.test", {"no@a.test": ["NOTIFY=FAILURE", "ORCPT=rfc822;first+2Bone@b.test"], "nay@a.test": []},
+         ["RET=HDRS", "ENVID=QQ+2B314"])
+    notice = parse(bounce_of(i))
+    message, recipients = status_of(notice)
+    assert message["Original-Envelope-Id"] == "QQ+314"
+    by_address = {r["Final-Recipient"]: r.get("Original-Recipient") for r in recipients}
+    assert by_address == {"rfc822;no@a.test": "rfc822;first+one@b.test", "rfc822;nay@a.test": None}
+    original = parts(notice)[2]
+    assert original.get_content_type() == "text/rfc822-headers" and "Subject: hello" in original.get_content()
+
+
+def test_who_wants_no_bounce_gets_none(make_instance):
+    i = make_instance("joe", "ann")
+    send(i, "joe@a.test", {"no@a.test": ["NOTIFY=NEVER"], "nay@a.test": ["NOTIFY=SUCCESS,DELAY"]})
+    i.wait_empty()
+    assert "bounce msg" not in i.log() and i.maildir("joe") == []
+    send(i, "joe@a.test", {"no@a.test": ["NOTIFY=NEVER"], "nay@a.test": ["NOTIFY=FAILURE"]})
+    _, [recipient] = status_of(parse(bounce_of(i)))
+    assert recipient["Final-Recipient"] == "rfc822;nay@a.test"
+
+
+def test_a_failing_bounce_reaches_the_postmaster_whatever_was_asked_for(make_instance):
+    i = make_instance("joe")
+    i.write("alias/.qmail-postmaster", "&joe@a.test\n", 0o600)
+    send(i, "", {"no@a.test": ["NOTIFY=NEVER"]})
+    assert b"the bounce bounced!" in bounce_of(i)
+
+
+def success_notice(instance, user, action, recipient):
+    raw = [m for m in instance.maildir(user) if b"\nSubject: success notice\n" in m]
+    if not raw:
+        return None
+    notice = parse(raw[0])
+    message, [fields] = status_of(notice)
+    assert fields["Action"] == action and fields["Final-Recipient"] == f"rfc822;{recipient}"
+    assert fields["Status"].startswith("2.")
+    assert parts(notice)[2].get_content_type() == "text/rfc822-headers"
+    assert qsbmf_recipients(raw[0]) is None
+    return message, fields
+
+
+def test_success_is_reported_when_asked_for(make_instance):
+    i = make_instance("joe", "ann")
+    send(i, "joe@a.test", {"ann@a.test": ["NOTIFY=SUCCESS", "ORCPT=rfc822;ann@b.test"]}, ["RET=FULL", "ENVID=id"])
+    i.wait_delivered("ann")
+    i.wait_log(r"^success notice msg \d+ qp \d+$")
+    i.wait_delivered("joe")
+    message, fields = success_notice(i, "joe", "delivered", "ann@a.test")
+    assert message["Original-Envelope-Id"] == "id" and fields["Original-Recipient"] == "rfc822;ann@b.test"
+    i.wait_empty()
+
+
+def test_success_and_failure_in_one_message(make_instance):
+    i = make_instance("joe", "ann")
+    send(i, "joe@a.test", {"ann@a.test": ["NOTIFY=SUCCESS,FAILURE"], "no@a.test": ["NOTIFY=SUCCESS,FAILURE"]})
+    i.wait_delivered("joe", 2)
+    assert success_notice(i, "joe", "delivered", "ann@a.test")
+    i.wait_empty()
+    assert len(re.findall(r"^bounce msg", i.log(), re.M)) == 1
+
+
+def test_server_without_dsn_is_reported_as_relay(make_instance, sink):
+    i = make_instance("joe", sink=sink, control={"rcpthosts": "far.test"})
+    send(i, "joe@a.test", {"x@far.test": ["NOTIFY=SUCCESS"]})
+    i.wait_delivered("joe")
+    _, fields = success_notice(i, "joe", "relayed", "x@far.test")
+    assert fields["Remote-MTA"] == "dns; [127.0.0.1]"
+    assert not any(b"NOTIFY" in line for _, line in sink.commands)
+
+
+def test_wishes_are_passed_on_to_servers_with_dsn(make_instance):
+    with Sink(extensions=["PIPELINING", "8BITMIME", "DSN"]) as sink:
+        i = make_instance("joe", sink=sink, control={"rcpthosts": "far.test"})
+        send(i, "joe@a.test", {"x@far.test": ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;y+2Bz@b.test"], "w@far.test": []},
+             ["RET=HDRS", "ENVID=a+20b"])
+        wait_until(lambda: sink.messages, what="message")
+        i.wait_empty()
+        assert i.maildir("joe") == []
+        commands = [line for _, line in sink.commands]
+    assert b"MAIL FROM:<joe@a.test> RET=HDRS ENVID=a+20b" in commands
+    assert b"RCPT TO:<x@far.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;y+2Bz@b.test" in commands
+    assert b"RCPT TO:<w@far.test>" in commands
+
+
+@pytest.mark.parametrize("line", [
+    b"MAIL FROM:<s@c.test> RET=SOME", b"MAIL FROM:<s@c.test> ENVID=a=b", b"MAIL FROM:<s@c.test> ENVID=a+0A"])
+def test_bad_values_are_refused(make_instance, line):
+    i = make_instance("joe")
+    with i.smtp() as client:
+        client.ehlo()
+        assert client.docmd(line.decode())[0] == 501
+        assert client.docmd("MAIL FROM:<s@c.test>")[0] == 250
+        assert client.docmd("RCPT TO:<joe@a.test> NOTIFY=NEVER,DELAY")[0] == 501
+        assert client.docmd("RCPT TO:<joe@a.test> ORCPT=nothing")[0] == 501
+        assert client.docmd("RCPT TO:<joe@a.test> RET=FULL")[0] == 555
+
+
+def test_who_may_ask_is_configured(make_instance):
+    i = make_instance("joe", control={"smtpdsn": "1"})
+    with i.smtp() as client:
+        client.ehlo()
+        assert not client.has_extn("dsn")
+        assert client.docmd("MAIL FROM:<s@c.test> RET=FULL")[0] == 555
+
+
+def test_sendmail_options(make_instance):
+    i = make_instance("joe", "ann")
+    i.inject("-f", "joe@a.test", "-N", "success", "-V", "id one", "ann@a.test", name="sendmail")
+    i.wait_delivered("joe")
+    message, _ = success_notice(i, "joe", "delivered", "ann@a.test")
+    assert message["Original-Envelope-Id"] == "id one"
+    i.inject("-f", "joe@a.test", "-N", "never", "-R", "hdrs", "no@a.test", name="sendmail")
+    i.wait_empty()
+    assert len(i.maildir("joe")) == 1
+    for option in (["-N", "maybe"], ["-R", "all"], ["-V", ""], ["-V", "x" * 101]):
+        result = i.inject(*option, "ann@a.test", name="sendmail", check=False)
+        assert result.returncode == 100 and option[0].encode() in result.stderr
+
+
+# ---- delay ------------------------------------------------------------------------------------
+
+def late(instance, sink, pattern="^delivery 1: deferral"):
+    """Until a second attempt, a second later at least, has failed too."""
+    instance.wait_log(pattern)
+    age = time.time()
+    wait_until(lambda: time.time() - age > 1.2, what="a second")
+    instance.signal("qmail-send", signal.SIGALRM)
+    instance.wait_log(pattern.replace("1", "2"))
+
+
+def deferring(make_instance, sink, **control):
+    sink.on("rcpt", lambda a, s: "450 4.2.1 later" if b"later@" in a else None)
+    return make_instance("joe", "ann", sink=sink, control={"delaynotice": "1", "rcpthosts": "a.test\nfar.test", **control})
+
+
+def test_own_senders_hear_of_delay_once(make_instance, sink):
+    i = deferring(make_instance, sink)
+    i.queue(HELLO, "joe@a.test", "later@far.test")
+    late(i, sink)
+    raw = bounce_of(i)
+    i.wait_log(r"^delay notice msg \d+ qp \d+$")
+    assert qsbmf_recipients(raw) is None
+    notice = parse(raw)
+    assert notice["Subject"] == "deferral notice"
+    _, [fields] = status_of(notice)
+    assert fields["Action"] == "delayed" and fields["Status"] == "4.2.1"
+    assert fields["Diagnostic-Code"] == "smtp; 450 4.2.1 later" and re.fullmatch(DATE, fields["Will-Retry-Until"])
+    assert parts(notice)[2].get_content_type() == "text/rfc822-headers"
+    i.signal("qmail-send", signal.SIGALRM)
+    i.wait_log("^delivery [45]: deferral")
+    # Also a new qmail-send knows.
+    i.stop()
+    i.start()
+    i.signal("qmail-send", signal.SIGALRM)
+    wait_until(lambda: len(re.findall("deferral:", i.log())) >= 4, what="an attempt after the restart")
+    sink.on("rcpt", None)
+    i.signal("qmail-send", signal.SIGALRM)
+    wait_until(lambda: sink.messages, what="delivery")
+    i.wait_empty()
+    assert len(i.maildir("joe")) == 1
+
+
+@pytest.mark.parametrize("header", [b"Precedence: bulk\n", b"List-Id: <l.a.test>\n", b"Auto-Submitted: auto-generated\n"])
+def test_no_notice_of_delay_for_bulk(make_instance, sink, header):
+    i = deferring(make_instance, sink)
+    i.queue(header + HELLO, "joe@a.test", "later@far.test")
+    late(i, sink)
+    sink.on("rcpt", None)
+    i.signal("qmail-send", signal.SIGALRM)
+    wait_until(lambda: sink.messages, what="delivery")
+    i.wait_empty()
+    assert i.maildir("joe") == [] and "delay notice" not in i.log()
+
+
+@pytest.mark.parametrize("sender, wishes, told", [
+    ("joe@a.test", [], False), ("joe@a.test", ["NOTIFY=DELAY"], True), ("", ["NOTIFY=DELAY"], False)])
+def test_outsiders_hear_of_delay_only_when_they_ask(make_instance, sink, sender, wishes, told):
+    i = deferring(make_instance, sink)
+    send(i, sender, {"later@far.test": wishes})
+    late(i, sink)
+    if told:
+        assert b"Action: delayed\n" in bounce_of(i)
+    sink.on("rcpt", None)
+    i.signal("qmail-send", signal.SIGALRM)
+    wait_until(lambda: sink.messages, what="delivery")
+    i.wait_empty()
+    assert len(i.maildir("joe")) == told
+
+
+def test_a_late_recipient_does_not_hold_up_the_bounce_of_another(make_instance, sink):
+    i = deferring(make_instance, sink, delaynotice="4")
+    send(i, "joe@a.test", {"later@far.test": ["NOTIFY=NEVER"], "no@a.test": [], "ann@a.test": ["NOTIFY=SUCCESS"]})
+    # Success is told at once, failure when the message is late.
+    i.wait_delivered("joe")
+    assert success_notice(i, "joe", "delivered", "ann@a.test")
+    assert "bounce msg" not in i.log()
+    time.sleep(4.2)
+    i.signal("qmail-send", signal.SIGALRM)
+    i.wait_log(r"^bounce msg \d+ qp \d+$")
+    i.wait_delivered("joe", 2)
+    # It is told once, also by those who come later.
+    i.kill_all()
+    sink.on("rcpt", None)
+    i.start()
+    i.signal("qmail-send", signal.SIGALRM)
+    wait_until(lambda: sink.messages, what="delivery")
+    wait_until(lambda: re.search(r"^end msg 1$", i.log(), re.M), what="end")
+    time.sleep(0.3)
+    assert len(i.maildir("joe")) == 2

@@ -177,10 +177,12 @@ static bool header_counts(const struct inject_request *r)
 	       (r->recipients_from == INJECT_EITHER && r->recipients[0] == NULL);
 }
 
-static void put_recipients(struct submit *s, const struct addresses *list)
+static void put_recipients(struct submit *s, const struct addresses *list, uint8_t notify)
 {
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		submit_recipient(s, addresses_get(list, i));
+		submit_recipient_dsn(s, notify, STR(""));
+	}
 }
 
 static bool commit(struct message *m, struct err *e)
@@ -188,11 +190,14 @@ static bool commit(struct message *m, struct err *e)
 	struct submit *s = &m->out.submit;
 	struct submit_result r;
 
+	if (submit_is_new())
+		submit_attribute(s, ATTR_SUBMISSION, STR(""));
+	submit_dsn(s, m->request->ret, m->request->envid);
 	submit_sender(s, buf_str(&m->sender));
 	if (m->request->recipients_from != INJECT_HEADER)
-		put_recipients(s, &m->arguments);
+		put_recipients(s, &m->arguments, m->request->notify);
 	if (header_counts(m->request))
-		put_recipients(s, compose_recipients(&m->compose));
+		put_recipients(s, compose_recipients(&m->compose), m->request->notify);
 	if (submit_commit(s, &r))
 		return true;
 	return r.letter == 'D' ? err_perm(e, "%s", r.text) : err_temp(e, "%s", r.text);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 #define INJECT_HEADER_MAX (64u << 20)
 
@@ -26,6 +27,8 @@ struct inject_request {
 	bool print;                    /* on descriptor 1, instead of queueing */
 	const char *sender;            /* envelope sender, NULL for the default one */
 	const char *const *recipients; /* arguments; NULL at the end */
+	uint8_t ret, notify;           /* what the sender wants to hear of it (mail/dsn.h) */
+	struct str envid;
 };
 
 /*

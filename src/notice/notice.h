@@ -60,6 +60,12 @@ void notice_tail(struct buf *out, const struct notice *n);
 /* Does the notice need SMTPUTF8 for what it says itself? */
 bool notice_needs_utf8(const struct notice *n);
 
+/*
+ * Does a message with this header come from a program or a list, whose sender
+ * did not sit down to write it (RFC 3834 §2, RFC 2369)?
+ */
+bool notice_is_bulk(struct str header);
+
 /* How much of this beginning of a message is its header, the empty line not counted. */
 size_t notice_header_length(struct str message);
 

@@ -196,6 +196,21 @@ static void header_of_a_message(void **state)
 	assert_int_equal(notice_header_length(STR("A: b\nC: d")), 9);
 }
 
+static void bulk(void **state)
+{
+	(void)state;
+	assert_true(notice_is_bulk(STR("From: x\nPrecedence: bulk\n")));
+	assert_true(notice_is_bulk(STR("precedence:\tLIST\n\nbody")));
+	assert_true(notice_is_bulk(STR("Precedence: junk")));
+	assert_true(notice_is_bulk(STR("List-Id: <x>\n")));
+	assert_true(notice_is_bulk(STR("Mailing-List: x\n")));
+	assert_true(notice_is_bulk(STR("Auto-Submitted: auto-replied (x)\n")));
+	assert_true(notice_is_bulk(STR("Auto-Submitted: auto-generated; x=y\n")));
+	assert_false(notice_is_bulk(STR("Auto-Submitted: no\nPrecedence: first-class\n")));
+	assert_false(notice_is_bulk(STR("Subject: x\n\nPrecedence: bulk\n")));
+	assert_false(notice_is_bulk(STR("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +218,7 @@ int main(void)
 		cmocka_unit_test(hostile_reports),     cmocka_unit_test(long_replies_are_folded),
 		cmocka_unit_test(internationalised),   cmocka_unit_test(delay_and_success),
 		cmocka_unit_test(header_of_a_message),
+		cmocka_unit_test(bulk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

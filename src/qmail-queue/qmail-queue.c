@@ -120,6 +120,8 @@ int main(void)
 	if (!submit_begin(&s, false, &e))
 		return QUEUE;
 	submit_attribute(&s, ATTR_PROTOCOL, STR("local"));
+	if (submit_is_new())
+		submit_attribute(&s, ATTR_SUBMISSION, STR(""));
 	copy_message(&s);
 	copy_envelope(&s);
 	submit_commit(&s, &r);

@@ -59,7 +59,8 @@ void job_end(struct job *j)
 void job_report(struct job *j, uint32_t recipient, char letter, struct str text)
 {
 	uint32_t asked = j->index ? j->index[recipient] : recipient;
-	struct delivery_result result = { j->request.id, asked, letter, text, j->about_destination };
+	uint8_t flags = j->about_destination | (j->transaction.wishes_told ? DELIVERY_REPORTS : 0);
+	struct delivery_result result = { j->request.id, asked, letter, text, flags };
 
 	sender_result(j->sender, &result);
 }
@@ -110,6 +111,16 @@ static void init_transaction(struct job *j, const struct str *recipients, size_t
 	j->transaction.smtputf8 = (j->request.flags & DELIVERY_SMTPUTF8) != 0;
 	j->transaction.may_split = true;
 	set_size(j);
+	if (!(j->request.flags & DELIVERY_WISHES))
+		return;
+	j->wishes = (struct transaction_wishes){
+		.ret = j->request.ret,
+		.envid = j->request.envid,
+		.notify = j->request.notify,
+		.orcpt = j->request.orcpts,
+		.index = j->index,
+	};
+	j->transaction.wishes = &j->wishes;
 }
 
 /* The message once more, for those that were too many. */

@@ -38,6 +38,7 @@ struct job {
 	bool no_source_v6;            /* of which family */
 	uint8_t about_destination;    /* DELIVERY_UNREACHABLE … for its results */
 	struct transaction transaction;
+	struct transaction_wishes wishes;
 	/* After a server took only some of the recipients: those of the transaction, and which of the request's they
 	 * are. */
 	struct str *rest;

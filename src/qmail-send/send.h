@@ -7,7 +7,8 @@
  *   send_journal.c    talking with qmail-journal
  *   send_message.c    envelopes: from packets to jobs
  *   send_delivery.c   talking with qmail-lspawn and qmail-rspawn, results
- *   send_bounce.c     bounces
+ *   send_bounce.c     bounces and other notices to senders: which are due
+ *   send_notice.c     the same: composing one
  *   send_order.c      what operators want of messages
  *   send_log.c        the log, line by line as the contract has it (§8.7)
  */
@@ -29,6 +30,8 @@ struct send_config {
 	uint64_t lifetime;
 	bool plain_bounces;  /* control/bounceformat */
 	uint64_t bounce_max; /* larger originals come back as their header; 0: any */
+	bool tell_delays;    /* senders of ours, also without being asked */
+	int64_t delay;       /* seconds after which a message is late */
 	struct buf bouncefrom, bouncehost, doublebounceto, doublebouncehost;
 };
 
@@ -38,11 +41,14 @@ struct envelope {
 	uint32_t uid, pid;
 	uint32_t total;
 	uint8_t flags;   /* MESSAGE_… */
-	struct buf text; /* sender, attributes and recipients, one after the other */
+	uint8_t ret;     /* enum dsn_ret */
+	struct buf text; /* sender, attributes, and recipients each with its ORCPT, one after the other */
 	size_t sender_length, attributes_length;
 	struct envelope_recipient {
 		size_t at;
 		uint32_t length;
+		uint16_t orcpt_length;
+		uint8_t notify; /* enum dsn_notify, or-ed */
 		bool done;
 	} * recipients;
 	uint32_t nrecipients; /* so far; total when complete */
@@ -51,11 +57,23 @@ struct envelope {
 struct str envelope_sender(const struct envelope *env);
 /* Of the message; encoded. */
 struct str envelope_attributes(const struct envelope *env);
+/* Is there somebody to tell? */
+bool envelope_has_sender(const struct envelope *env);
+/* As they came; empty: not given. */
+struct str envelope_envid(const struct envelope *env);
+struct str envelope_orcpt(const struct envelope *env, uint32_t i);
 struct str envelope_recipient(const struct envelope *env, uint32_t i);
 void envelope_free(void *env);
 
 /* What an answer to OPEN is for; answers come in the order of the requests. */
-enum open_purpose { OPEN_FOR_ROUTING, OPEN_FOR_DELIVERY, OPEN_FOR_VERDICT, OPEN_FOR_BOUNCE, OPEN_FOR_ORDER };
+enum open_purpose {
+	OPEN_FOR_ROUTING,
+	OPEN_FOR_DELIVERY,
+	OPEN_FOR_VERDICT,
+	OPEN_FOR_BOUNCE,
+	OPEN_FOR_DELAY,
+	OPEN_FOR_ORDER
+};
 
 struct sender {
 	struct event_base *loop;
@@ -105,6 +123,8 @@ void journal_defer(struct sender *s, uint64_t id, int64_t due, struct str answer
 void journal_edit(struct sender *s, uint32_t ticket, uint64_t id, uint32_t recipient, struct str address);
 void journal_ordered(struct sender *s, uint32_t ticket, enum order_status status, const char *text);
 void journal_end(struct sender *s, uint64_t id);
+/* The sender has been told about these recipients; n = 0: that the message is late. */
+void journal_reported(struct sender *s, uint64_t id, const uint32_t *recipients, uint32_t n);
 void journal_ask_notes(struct sender *s, uint64_t id);
 /* Sends what still waits, blocking; at exit. */
 void journal_link_drain(struct sender *s);
@@ -120,6 +140,8 @@ void message_recipient(const struct sender *s, const struct job *j, uint32_t i, 
 void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due);
 /* A job of m is over: forget the envelope, or the message, if nothing needs it. */
 void message_settle(struct sender *s, struct msg *m);
+/* It waits: forgets the envelope if that is of no use soon. */
+void message_rest(struct msg *m);
 /* Its envelope is not needed, or not right, any more. */
 void message_drop_envelope(struct msg *m);
 /* The message is finished, bounces and all. */
@@ -137,18 +159,28 @@ bool delivery_ask_provider(struct sender *s, struct str host);
 void delivery_start(struct sender *s, struct job *job, int fd);
 /* The job's destination is down, and its envelope is loaded: reports it as the last attempt there ended. */
 void delivery_verdict(struct sender *s, struct job *job);
+/* A recipient of a message whose envelope is loaded has failed for good. */
+void delivery_failed(struct sender *s, struct msg *m, uint32_t recipient, struct str text);
 uint32_t deliveries_running(const struct sender *s);
 uint32_t deliveries_running_in(const struct sender *s, int channel);
 
 /* ---- send_bounce.c ---- */
-void bounce_start(struct sender *s, struct msg *m);
+/* Does the sender have to be told something now? Then that is begun, and message_settle called when it is done. */
+bool bounce_due(struct sender *s, struct msg *m);
+/* Is the last notice of a message that has ended being made? */
 bool bounce_begun(struct sender *s, uint64_t id);
+/* Is the sender to be told of a recipient's failure, success, delay? asked: in so many words. */
+bool bounce_wanted(const struct envelope *env, uint32_t recipient);
+bool bounce_success_wanted(const struct envelope *env, uint32_t recipient);
+bool bounce_delay_wanted(const struct send_config *c, const struct envelope *env, uint32_t recipient, bool *asked);
+/* What the note of a success begins with. */
+enum success_letter { SUCCESS_DELIVERED = 'd', SUCCESS_RELAYED = 'r', SUCCESS_EXPANDED = 'e' };
 void bounce_content(struct sender *s, uint64_t id, int fd);
 void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, uint8_t letter, struct str text);
 void bounce_notes_end(struct sender *s, uint64_t id);
 /*
  * A new message came from this process. If that is the child that submits a
- * bounce, the bounce is done: the log has it before the new message, as log
+ * notice, the notice is done: the log has it before the new message, as log
  * tools expect.
  */
 void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid);
@@ -177,6 +209,8 @@ struct log_delivery {
 void log_starting(const struct log_delivery *d, int channel, struct str to);
 void log_end(const struct msg *m);
 void log_bounce(const struct msg *m, unsigned long qp);
+/* kind: delay or success */
+void log_notice(const struct msg *m, const char *kind, unsigned long qp);
 void log_status(const struct sender *s);
 /* refusal: why it was not done, or NULL */
 void log_order(uint64_t message, const char *order, uint32_t uid, const char *refusal);

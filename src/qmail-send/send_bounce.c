@@ -1,47 +1,49 @@
 /*
- * send_bounce: telling the sender what could not be delivered (contract
- * §8.6, QSBMF).
+ * send_bounce: telling the sender what became of a message: bounces
+ * (contract §8.6), notices of delay, reports of success.
  *
- * The message ends only after its bounce is in the queue, so a crash between
- * the two makes a second bounce and never none. The bounce is composed and
- * submitted by a child: $QMAILQUEUE may name a slow scanner.
+ * What has to be told is in the journal until a notice of it is in the queue,
+ * so a crash between the two makes a second notice and never none. A notice
+ * is composed and submitted by a child: $QMAILQUEUE may name a slow scanner.
+ *
+ * A bounce is due when the last recipient is finished. While others still
+ * wait, it is due once the message is late, so that nobody learns of a typing
+ * mistake after a week. Successes are told when nothing of the message is
+ * under way.
  */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "notice/notice.h"
+#include "mail/dsn.h"
 #include "qmail-send/send.h"
-#include "submit/submit.h"
+#include "qmail-send/send_notice.h"
 #include "sys/clock.h"
-#include "sys/file.h"
 #include "sys/io.h"
-#include "sys/random.h"
 
 #define RETRY_SECONDS 123
-#define UNIQUE_BYTES 16
 
 struct bounce {
 	struct bounce *next;
 	struct sender *s;
 	uint64_t id;
-	int content;      /* of the original message; -1 */
-	struct buf notes; /* paragraphs */
+	enum notice_kind kind; /* NOTICE_DOUBLE_BOUNCE is NOTICE_BOUNCE here */
+	int content;           /* of the original message; -1 */
+	struct buf notes;      /* u32 recipient, str text, repeated */
+	uint32_t nnotes;
 	bool have_content, have_notes;
 	pid_t child;
-	int pipe;     /* the child tells the bounce's qp through it */
-	bool settled; /* it is in the queue, and its message has ended */
+	bool settled; /* it is in the queue, and that is recorded */
 	struct event *done;
 };
 
+/* The one that is being made, not one that only waits for its child. */
 static struct bounce *find(struct sender *s, uint64_t id)
 {
 	struct bounce *b = s->bounces;
 
-	while (b && b->id != id)
+	while (b && (b->id != id || b->settled))
 		b = b->next;
 	return b;
 }
@@ -62,205 +64,157 @@ static void bounce_free(struct bounce *b)
 	free(b);
 }
 
-/* Later again: the message has no job, so it gets one that only waits. */
+/* Later again: a message without a job gets one that only waits; another comes back after its next attempt. */
 static void try_later(struct bounce *b)
 {
 	struct msg *m = sched_find(b->s->sched, b->id);
 	struct sender *s = b->s;
 
+	if (m) {
+		m->failed = m->failed || b->kind == NOTICE_BOUNCE;
+		m->reportable = m->reportable || b->kind == NOTICE_SUCCESS;
+	}
 	bounce_free(b);
-	if (m)
+	if (m && m->removed)
+		message_settle(s, m);
+	else if (m && m->njobs == 0)
 		sched_add_unrouted(s->sched, m, clock_wall() + RETRY_SECONDS);
+	else if (m)
+		message_rest(m);
 }
 
-void bounce_start(struct sender *s, struct msg *m)
+/* ---- what is due ------------------------------------------------------------------------ */
+
+bool bounce_wanted(const struct envelope *env, uint32_t recipient)
+{
+	uint8_t notify = env->recipients[recipient].notify;
+
+	/* What nobody is told of goes to the postmaster, whatever was asked for. */
+	return notify == 0 || notify & DSN_FAILURE || !envelope_has_sender(env);
+}
+
+bool bounce_success_wanted(const struct envelope *env, uint32_t recipient)
+{
+	return env->recipients[recipient].notify & DSN_SUCCESS && envelope_has_sender(env);
+}
+
+bool bounce_delay_wanted(const struct send_config *c, const struct envelope *env, uint32_t recipient, bool *asked)
+{
+	uint8_t notify = env->recipients[recipient].notify;
+
+	*asked = notify & DSN_DELAY;
+	if (env->recipients[recipient].done || !envelope_has_sender(env))
+		return false;
+	return *asked || (notify == 0 && c->tell_delays && env->flags & MESSAGE_SUBMITTED &&
+			  !str_ends(envelope_sender(env), STR("-@[]")));
+}
+
+static bool any_delay_wanted(const struct send_config *c, const struct envelope *env)
+{
+	bool asked;
+
+	for (uint32_t i = 0; i < env->nrecipients; i++)
+		if (bounce_delay_wanted(c, env, i, &asked))
+			return true;
+	return false;
+}
+
+/* While recipients still wait. */
+static bool due_meanwhile(const struct sender *s, const struct msg *m, int64_t now, enum notice_kind *kind)
+{
+	const struct envelope *env = m->envelope;
+	bool late = now - m->birth >= s->config.delay;
+
+	if (env == NULL || !envelope_has_sender(env) || sched_message_due(m) <= now)
+		return false;
+	if (m->failed && late && s->config.tell_delays)
+		*kind = NOTICE_BOUNCE;
+	else if (m->reportable)
+		*kind = NOTICE_SUCCESS;
+	else if (late && !m->told_late && any_delay_wanted(&s->config, env))
+		*kind = NOTICE_DELAY;
+	else
+		return false;
+	return true;
+}
+
+static void start(struct sender *s, struct msg *m, enum notice_kind kind)
 {
 	struct bounce *b = mem_zero(1, sizeof *b);
 
-	*b = (struct bounce){ .next = s->bounces, .s = s, .id = m->id, .content = -1, .pipe = -1 };
+	*b = (struct bounce){ .next = s->bounces, .s = s, .id = m->id, .kind = kind, .content = -1 };
 	b->notes = BUF_INIT(SIZE_MAX);
 	s->bounces = b;
 	s->nbounces++;
-	journal_ask_notes(s, m->id);
-	journal_open_message(s, m->id, OPEN_FOR_BOUNCE, NULL, m->envelope == NULL, true);
+	if (kind == NOTICE_BOUNCE)
+		m->failed = false;
+	else if (kind == NOTICE_SUCCESS)
+		m->reportable = false;
+	if (kind == NOTICE_DELAY)
+		b->have_notes = true; /* the answers come before the content */
+	else
+		journal_ask_notes(s, m->id);
+	journal_open_message(s, m->id, kind == NOTICE_DELAY ? OPEN_FOR_DELAY : OPEN_FOR_BOUNCE, NULL,
+			     m->envelope == NULL, true);
+}
+
+bool bounce_due(struct sender *s, struct msg *m)
+{
+	enum notice_kind kind;
+
+	if (find(s, m->id))
+		return true;
+	if (m->njobs == 0 && (m->failed || m->reportable))
+		kind = m->failed ? NOTICE_BOUNCE : NOTICE_SUCCESS;
+	else if (m->njobs == 0 || !due_meanwhile(s, m, clock_wall(), &kind))
+		return false;
+	start(s, m, kind);
+	return true;
 }
 
 bool bounce_begun(struct sender *s, uint64_t id)
 {
-	return find(s, id) != NULL;
-}
+	const struct msg *m = sched_find(s->sched, id);
 
-void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, uint8_t letter, struct str text)
-{
-	struct bounce *b = find(s, id);
-
-	/* The recipient's address may not be loaded yet; it is put in when all is here. */
-	if (b == NULL || letter != RESULT_FAILED)
-		return;
-	wire_put_u32(&b->notes, recipient);
-	wire_put_str(&b->notes, text);
-}
-
-/* ---- composing, in the child ----------------------------------------------------------- */
-
-#define CHUNK 65536
-#define HEADER_MAX (256u << 10) /* of an original of which only the header is given */
-
-/* What a notice is made of, and what holds it. */
-struct material {
-	struct notice notice;
-	struct notice_recipient *recipients;
-	struct buf *addresses; /* one each */
-	struct buf to;
-	char unique[2 * UNIQUE_BYTES + 1];
-};
-
-/* The recipients as the sender knows them: without what virtualdomains put in front. */
-static void collect_recipients(struct material *m, const struct bounce *b, const struct envelope *env)
-{
-	struct wire_reader r = wire_reader(buf_str(&b->notes));
-	size_t n = 0;
-
-	m->recipients = mem_array(NULL, env->nrecipients + 1, sizeof *m->recipients);
-	m->addresses = mem_zero(env->nrecipients + 1, sizeof *m->addresses);
-	while (r.rest.n && !r.bad && n < env->nrecipients) {
-		uint32_t i = wire_get_u32(&r);
-		struct str text = wire_get_str(&r, SIZE_MAX);
-
-		if (i >= env->nrecipients)
-			continue;
-		m->addresses[n] = BUF_INIT(SIZE_MAX);
-		route_base_address(&b->s->routes, envelope_recipient(env, i), &m->addresses[n]);
-		m->recipients[n] = (struct notice_recipient){ .address = buf_str(&m->addresses[n]), .report = text };
-		n++;
-	}
-	m->notice.recipients = m->recipients;
-	m->notice.n = n;
-}
-
-static void make_unique(struct material *m)
-{
-	unsigned char bytes[UNIQUE_BYTES];
-
-	random_bytes(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(m->unique + 2 * i, 3, "%02x", bytes[i]);
-	m->notice.unique = str_of(m->unique);
-}
-
-static void collect(struct material *m, const struct bounce *b, const struct envelope *env)
-{
-	const struct send_config *c = &b->s->config;
-	struct str sender = envelope_sender(env);
-
-	*m = (struct material){ .to = BUF_INIT(SIZE_MAX) };
-	if (sender.n == 0) {
-		buf_add(&m->to, buf_str(&c->doublebounceto));
-		buf_addc(&m->to, '@');
-		buf_add(&m->to, buf_str(&c->doublebouncehost));
-	} else {
-		buf_add(&m->to, route_bounce_address(sender));
-	}
-	m->notice = (struct notice){
-		.kind = sender.n ? NOTICE_BOUNCE : NOTICE_DOUBLE_BOUNCE,
-		.plain = c->plain_bounces,
-		.from = buf_str(&c->bouncefrom),
-		.host = buf_str(&c->bouncehost),
-		.to = buf_str(&m->to),
-		.return_path = sender.n ? route_bounce_address(sender) : sender,
-		.now = clock_wall(),
-		.arrival = sched_find(b->s->sched, b->id)->birth,
-		.pid = (unsigned long)getpid(),
-		.header_only = c->bounce_max && env->size > c->bounce_max,
-		.utf8 = (env->flags & MESSAGE_SMTPUTF8) != 0,
-	};
-	make_unique(m);
-	collect_recipients(m, b, env);
-}
-
-/* The next piece of the original at this offset; -1 on an error, 0 at its end. */
-static ssize_t read_piece(const struct bounce *b, char *chunk, size_t n, uint64_t at)
-{
-	return file_read_at(b->content, chunk, n, at);
-}
-
-static ssize_t read_header(const struct bounce *b, char *header)
-{
-	ssize_t n = read_piece(b, header, HEADER_MAX, 0);
-
-	return n < 0 ? n : (ssize_t)notice_header_length((struct str){ header, (size_t)n });
-}
-
-/* Has what will be given of the original bytes that are not ASCII? False: it cannot be read. */
-static bool find_8bit(const struct bounce *b, struct notice *n)
-{
-	static char chunk[HEADER_MAX];
-	uint64_t at = 0;
-	ssize_t got = 0;
-
-	do {
-		got = n->header_only ? read_header(b, chunk) : read_piece(b, chunk, CHUNK, at);
-		for (ssize_t i = 0; i < got; i++)
-			n->eight_bit |= (unsigned char)chunk[i] >= 128;
-		at += got > 0 ? (uint64_t)got : 0;
-	} while (got > 0 && !n->eight_bit && !n->header_only);
-	return got >= 0;
-}
-
-static bool copy_original(struct submit *q, const struct bounce *b, bool header_only)
-{
-	static char chunk[HEADER_MAX];
-	uint64_t at = 0;
-	ssize_t n;
-
-	do {
-		n = header_only ? read_header(b, chunk) : read_piece(b, chunk, CHUNK, at);
-		if (n > 0)
-			submit_data(q, (struct str){ chunk, (size_t)n });
-		at += n > 0 ? (uint64_t)n : 0;
-	} while (n > 0 && !header_only);
-	return n >= 0;
-}
-
-/* The number to log as qp, or 0. */
-static unsigned long inject(const struct bounce *b, const struct envelope *env)
-{
-	struct buf head = BUF_INIT(SIZE_MAX), tail = BUF_INIT(SIZE_MAX);
-	struct submit q = SUBMIT_INIT;
-	struct submit_result r;
-	struct material m;
-	struct err e;
-
-	collect(&m, b, env);
-	if (!find_8bit(b, &m.notice))
-		return 0;
-	notice_head(&head, &m.notice);
-	notice_tail(&tail, &m.notice);
-	if (!submit_begin(&q, true, &e))
-		return 0;
-	submit_attribute(&q, ATTR_PROTOCOL, STR("bounce"));
-	if (!m.notice.plain && m.notice.eight_bit)
-		submit_attribute(&q, ATTR_BODY_8BIT, STR(""));
-	if (!m.notice.plain && notice_needs_utf8(&m.notice))
-		submit_attribute(&q, ATTR_SMTPUTF8, STR(""));
-	submit_sender(&q, envelope_sender(env).n == 0 ? STR("#@[]") : STR(""));
-	submit_recipient(&q, m.notice.to);
-	submit_data(&q, buf_str(&head));
-	if (!copy_original(&q, b, m.notice.header_only)) {
-		submit_cancel(&q);
-		return 0;
-	}
-	submit_data(&q, buf_str(&tail));
-	return submit_commit(&q, &r) ? (unsigned long)r.qp : 0;
+	return m && m->njobs == 0 && find(s, id) != NULL;
 }
 
 /* ---- the child's end ------------------------------------------------------------------------ */
 
-static void settle(struct bounce *b, struct msg *m, unsigned long qp)
+static void record_reported(const struct bounce *b)
 {
-	log_bounce(m, qp);
+	struct wire_reader r = wire_reader(buf_str(&b->notes));
+	uint32_t *told = mem_array(NULL, b->nnotes + 1, sizeof *told), n = 0;
+
+	while (r.rest.n && !r.bad && n < b->nnotes) {
+		told[n++] = wire_get_u32(&r);
+		wire_get_str(&r, SIZE_MAX);
+	}
+	journal_reported(b->s, b->id, told, n);
+	free(told);
+}
+
+/* It is in the queue, or there was nothing to say. */
+static void settle(struct bounce *b, struct msg *m)
+{
 	b->settled = true;
-	message_end(b->s, m);
+	if (b->kind == NOTICE_DELAY) {
+		m->told_late = true;
+		if (!m->removed)
+			journal_reported(b->s, b->id, NULL, 0);
+	} else if (!m->removed && (m->njobs || m->failed || m->reportable)) {
+		/* Otherwise the end says so. */
+		record_reported(b);
+	}
+	message_settle(b->s, m);
+}
+
+static void log_told(const struct bounce *b, const struct msg *m, unsigned long qp)
+{
+	if (b->kind == NOTICE_BOUNCE)
+		log_bounce(m, qp);
+	else
+		log_notice(m, b->kind == NOTICE_DELAY ? "delay" : "success", qp);
 }
 
 void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid)
@@ -270,7 +224,8 @@ void bounce_arrived(struct sender *s, uint32_t uid, uint32_t pid)
 
 		/* The child has not been waited for, so its number cannot be another's. */
 		if (b->child > 0 && (uint32_t)b->child == pid && uid == getuid() && !b->settled && m) {
-			settle(b, m, pid);
+			log_told(b, m, pid);
+			settle(b, m);
 			return;
 		}
 	}
@@ -291,13 +246,17 @@ static void on_child_done(evutil_socket_t fd, short what, void *arg)
 		try_later(b);
 		return;
 	}
-	if (!b->settled)
-		settle(b, m, qp);
+	if (!b->settled) {
+		if (qp != NOTICE_NOT_NEEDED)
+			log_told(b, m, qp);
+		settle(b, m);
+	}
 	bounce_free(b);
 }
 
-static bool start_child(struct bounce *b, const struct envelope *env)
+static bool start_child(struct bounce *b, const struct msg *m)
 {
+	const struct notice_order o = { b->s, m, b->kind, b->content, buf_str(&b->notes) };
 	int fds[2];
 
 	if (io_pipe(fds) == -1)
@@ -305,7 +264,7 @@ static bool start_child(struct bounce *b, const struct envelope *env)
 	log_flush();
 	b->child = fork();
 	if (b->child == 0) {
-		unsigned long qp = inject(b, env);
+		unsigned long qp = notice_send(&o);
 
 		io_write_all(fds[1], &qp, sizeof qp);
 		_exit(0);
@@ -315,33 +274,53 @@ static bool start_child(struct bounce *b, const struct envelope *env)
 		close(fds[0]);
 		return false;
 	}
-	b->pipe = fds[0];
 	b->done = event_new(b->s->loop, fds[0], EV_READ, on_child_done, b);
 	event_add(b->done, NULL);
 	return true;
 }
 
+static void discard(struct bounce *b, struct msg *m)
+{
+	struct sender *s = b->s;
+
+	log_line("triple bounce: discarding bounce/%llu", (unsigned long long)b->id);
+	bounce_free(b);
+	message_settle(s, m);
+}
+
 static void when_complete(struct bounce *b)
 {
 	struct msg *m = sched_find(b->s->sched, b->id);
-	struct sender *s = b->s;
 
 	if (!b->have_content || !b->have_notes)
 		return;
-	if (b->content == -1 || m == NULL || m->envelope == NULL) {
+	if (b->content == -1 || m == NULL || m->envelope == NULL || m->removed) {
 		try_later(b);
-		return;
-	}
-	if (str_eq(envelope_sender(m->envelope), STR("#@[]"))) {
-		log_line("triple bounce: discarding bounce/%llu", (unsigned long long)b->id);
-		bounce_free(b);
-		message_end(s, m);
-		return;
-	}
-	if (!start_child(b, m->envelope)) {
+	} else if (str_eq(envelope_sender(m->envelope), STR("#@[]"))) {
+		discard(b, m);
+	} else if (!start_child(b, m)) {
 		log_line("warning: unable to start qmail-queue, will try later");
 		try_later(b);
 	}
+}
+
+/* ---- what the journal says ------------------------------------------------------------------ */
+
+void bounce_note(struct sender *s, uint64_t id, uint32_t recipient, uint8_t letter, struct str text)
+{
+	static const char letters[] = {
+		[NOTICE_BOUNCE] = RESULT_FAILED,
+		[NOTICE_DELAY] = 'Z',
+		[NOTICE_SUCCESS] = RESULT_REPORTABLE,
+	};
+	struct bounce *b = find(s, id);
+
+	/* The recipient's address may not be loaded yet; it is put in when all is here. */
+	if (b == NULL || letters[b->kind] != (char)letter)
+		return;
+	wire_put_u32(&b->notes, recipient);
+	wire_put_str(&b->notes, text);
+	b->nnotes++;
 }
 
 void bounce_content(struct sender *s, uint64_t id, int fd)

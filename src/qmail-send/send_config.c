@@ -3,6 +3,7 @@
 
 #define LINE_MAX_BYTES 2000
 #define BOUNCE_MAX (4u << 20)
+#define DELAY 14400
 #define CONCURRENCY_MAX 10000 /* more slots than any machine can use */
 
 static bool read_concurrency(const char *name, uint64_t standard, uint64_t *value, struct err *e)
@@ -43,6 +44,18 @@ static bool read_log_format(struct err *e)
 	return ok;
 }
 
+/* 0: nobody is told of delays who has not asked for it. */
+static bool read_delay(struct send_config *c, struct err *e)
+{
+	uint64_t seconds = DELAY;
+
+	if (!control_number("delaynotice", &seconds, e))
+		return false;
+	c->tell_delays = seconds != 0;
+	c->delay = seconds == 0 ? DELAY : seconds > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)seconds;
+	return true;
+}
+
 bool send_config_load(struct sender *s, struct err *e)
 {
 	struct send_config *c = &s->config;
@@ -53,7 +66,7 @@ bool send_config_load(struct sender *s, struct err *e)
 		return false;
 	if (c->lifetime > INT64_MAX / 4)
 		c->lifetime = INT64_MAX / 4;
-	return read_log_format(e) && read_bounce_form(c, e) &&
+	return read_log_format(e) && read_bounce_form(c, e) && read_delay(c, e) &&
 	       read_concurrency("concurrencylocal", 10, &c->concurrency[SCHED_LOCAL], e) &&
 	       read_concurrency("concurrencyremote", 20, &c->concurrency[SCHED_REMOTE], e) &&
 	       control_line_or("bouncefrom", "MAILER-DAEMON", &c->bouncefrom, e) &&

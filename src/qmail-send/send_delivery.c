@@ -224,6 +224,22 @@ static void free_running(struct spawner *sp, struct running *run)
 	free(run);
 }
 
+static void put_wishes(struct delivery_request *q, const struct running *run, const struct envelope *env)
+{
+	struct str envid = envelope_envid(env);
+	bool any = env->ret || envid.n;
+
+	q->ret = env->ret;
+	q->envid = envid;
+	for (uint32_t i = 0; i < run->nrecipients; i++) {
+		q->notify[i] = env->recipients[run->recipients[i]].notify;
+		q->orcpts[i] = envelope_orcpt(env, run->recipients[i]);
+		any = any || q->notify[i] || q->orcpts[i].n;
+	}
+	if (any)
+		q->flags |= DELIVERY_WISHES;
+}
+
 /* The request for a job: addresses as routed, the sender with VERP. */
 static void put_request(struct spawner *sp, const struct running *run, struct buf *packet)
 {
@@ -251,6 +267,7 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 
 		q.recipients[i] = (struct str){ addresses.p + from, ends[i] - from };
 	}
+	put_wishes(&q, run, env);
 	q.sender = buf_str(&verp);
 	if (sp->channel == SCHED_REMOTE)
 		q.host = str_from(q.recipients[0], str_rchr(q.recipients[0], '@') + 1);
@@ -346,10 +363,55 @@ static void finish(struct spawner *sp, struct running *run)
 	message_settle(s, m);
 }
 
-static void failed(struct sender *s, struct running *run, uint32_t i, struct str text)
+void delivery_failed(struct sender *s, struct msg *m, uint32_t recipient, struct str text)
 {
-	run->job->msg->failed = true;
-	journal_result(s, run->job->msg->id, run->recipients[i], 'D', text);
+	struct envelope *env = m->envelope;
+	bool wanted = bounce_wanted(env, recipient);
+
+	env->recipients[recipient].done = true;
+	m->failed = m->failed || wanted;
+	journal_result(s, m->id, recipient, wanted ? RESULT_FAILED : RESULT_DELIVERED, wanted ? text : STR(""));
+}
+
+/* What was done with the message, by the report's last line (contract §10.8): "did 1+0+0". */
+static enum success_letter local_success(struct str text)
+{
+	uint64_t files = 0, forwards = 0, programs = 0;
+	struct str line, number;
+
+	while (str_next_line(&text, &line)) {
+		if (!str_starts(line, STR("did ")))
+			continue;
+		str_cut(str_from(line, 4), '+', &number, &line);
+		str_to_u64(number, &files);
+		str_cut(line, '+', &number, &line);
+		str_to_u64(number, &forwards);
+		str_to_u64(line, &programs);
+	}
+	if (files || programs || forwards == 0)
+		return SUCCESS_DELIVERED;
+	return forwards == 1 ? SUCCESS_RELAYED : SUCCESS_EXPANDED;
+}
+
+static void succeeded(struct spawner *sp, struct running *run, uint32_t i, struct str text, uint8_t flags)
+{
+	struct msg *m = run->job->msg;
+	struct envelope *env = m->envelope;
+	uint32_t recipient = run->recipients[i];
+	struct buf note = BUF_INIT(SIZE_MAX);
+
+	env->recipients[recipient].done = true;
+	/* A server that reports by itself does so. */
+	if (bounce_success_wanted(env, recipient) && !(flags & DELIVERY_REPORTS)) {
+		buf_addc(&note, sp->channel == SCHED_LOCAL ? (char)local_success(text) : SUCCESS_RELAYED);
+		buf_add(&note, text);
+		m->reportable = true;
+		journal_result(sp->s, m->id, recipient, RESULT_REPORTABLE, buf_str(&note));
+	} else if (run->total > 1) {
+		/* The only recipient's success is recorded by the END that follows at once. */
+		journal_result(sp->s, m->id, recipient, RESULT_DELIVERED, STR(""));
+	}
+	buf_free(&note);
 }
 
 static void still_open(struct running *run, uint32_t i, struct str text)
@@ -389,10 +451,9 @@ static void report(struct spawner *sp, struct running *run, uint32_t i, char let
 	if (letter == 'Z')
 		still_open(run, i, text);
 	else if (letter == 'D')
-		failed(s, run, i, text);
-	else if (run->total > 1)
-		/* The only recipient's success is recorded by the END that follows at once. */
-		journal_result(s, run->job->msg->id, run->recipients[i], 'K', STR(""));
+		delivery_failed(s, run->job->msg, run->recipients[i], text);
+	else
+		succeeded(sp, run, i, text, flags);
 	buf_free(&last);
 	if (run->reported == run->nrecipients)
 		finish(sp, run);

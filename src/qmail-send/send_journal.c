@@ -110,7 +110,7 @@ static void put_back_opens(struct journal_link *l)
 	l->last = &l->first;
 	for (; p; p = next) {
 		next = p->next;
-		if (p->purpose == OPEN_FOR_BOUNCE)
+		if (p->purpose == OPEN_FOR_BOUNCE || p->purpose == OPEN_FOR_DELAY)
 			bounce_content(l->s, p->id, -1);
 		else if (p->purpose == OPEN_FOR_ORDER)
 			order_envelope(l->s, p->id, false);
@@ -155,7 +155,8 @@ void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpo
 	l->last = &p->next;
 	wire_put_u8(&packet, PACKET_OPEN);
 	wire_put_u64(&packet, id);
-	wire_put_u8(&packet, (uint8_t)((envelope ? OPEN_ENVELOPE : 0) | (content ? OPEN_CONTENT : 0)));
+	wire_put_u8(&packet, (uint8_t)((envelope ? OPEN_ENVELOPE : 0) | (content ? OPEN_CONTENT : 0) |
+				       (purpose == OPEN_FOR_DELAY ? OPEN_ANSWERS : 0)));
 	say(l, &packet);
 }
 
@@ -209,6 +210,24 @@ void journal_ordered(struct sender *s, uint32_t ticket, enum order_status status
 
 	queue_put_ordered(&packet, ticket, status, str_of(text));
 	say(s->journal, &packet);
+}
+
+void journal_reported(struct sender *s, uint64_t id, const uint32_t *recipients, uint32_t n)
+{
+	do {
+		uint32_t part = n < REPORTED_MAX ? n : REPORTED_MAX;
+		struct buf packet = BUF_INIT(QUEUE_PACKET_MAX);
+
+		wire_put_u8(&packet, PACKET_REPORTED);
+		wire_put_u64(&packet, id);
+		wire_put_u32(&packet, part);
+		for (uint32_t i = 0; i < part; i++)
+			wire_put_u32(&packet, recipients[i]);
+		say(s->journal, &packet);
+		if (part)
+			recipients += part;
+		n -= part;
+	} while (n);
 }
 
 void journal_end(struct sender *s, uint64_t id)
@@ -290,8 +309,8 @@ static bool got_content(struct journal_link *l, struct wire_reader *r, int fd)
 	if (p->purpose == OPEN_FOR_ORDER)
 		order_envelope(l->s, id, false);
 	else if (status == 2 && m && !m->removed)
-		message_lost(l->s, m, p->purpose == OPEN_FOR_BOUNCE ? NULL : p->job);
-	else if (p->purpose == OPEN_FOR_BOUNCE)
+		message_lost(l->s, m, p->job);
+	else if (p->purpose == OPEN_FOR_BOUNCE || p->purpose == OPEN_FOR_DELAY)
 		bounce_content(l->s, id, fd);
 	else
 		delivery_start(l->s, p->job, fd);
@@ -339,7 +358,8 @@ static bool got_packet(struct journal_link *l, struct str packet, int fd)
 		order_arrived(l->s, &order);
 		return true;
 	}
-	case PACKET_NOTE: {
+	case PACKET_NOTE:
+	case PACKET_ANSWER: {
 		uint32_t recipient;
 		struct str text;
 		uint8_t letter;

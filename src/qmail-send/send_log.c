@@ -266,6 +266,17 @@ void log_bounce(const struct msg *m, unsigned long qp)
 	end_event();
 }
 
+void log_notice(const struct msg *m, const char *kind, unsigned long qp)
+{
+	plain_line("%s notice msg %llu qp %lu", kind, (unsigned long long)m->id, qp);
+	if (!begin_event("notice"))
+		return;
+	add_message(m);
+	json_str(&object, "kind", str_of(kind));
+	json_u64(&object, "qp", qp);
+	end_event();
+}
+
 void log_order(uint64_t message, const char *order, uint32_t uid, const char *refusal)
 {
 	plain_line("operator: %s msg %llu by uid %lu%s%s", order, (unsigned long long)message, (unsigned long)uid,

@@ -2,8 +2,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "mail/dsn.h"
 #include "qmail-send/send.h"
 #include "sys/clock.h"
+#include "wire/attribute.h"
 #include "wire/delivery.h"
 
 /* Envelopes of messages that wait for a slot are kept up to this many; others are loaded again. */
@@ -32,6 +34,27 @@ struct str envelope_recipient(const struct envelope *env, uint32_t i)
 	return (struct str){ env->text.p + env->recipients[i].at, env->recipients[i].length };
 }
 
+bool envelope_has_sender(const struct envelope *env)
+{
+	struct str sender = envelope_sender(env);
+
+	return sender.n && !str_eq(sender, STR("#@[]"));
+}
+
+struct str envelope_envid(const struct envelope *env)
+{
+	struct str envid = queue_attribute(envelope_attributes(env), ATTR_DSN_ENVID);
+
+	return dsn_envid_ok(envid) ? envid : STR("");
+}
+
+struct str envelope_orcpt(const struct envelope *env, uint32_t i)
+{
+	const struct envelope_recipient *r = &env->recipients[i];
+
+	return (struct str){ env->text.p + r->at + r->length, r->orcpt_length };
+}
+
 void envelope_free(void *p)
 {
 	struct envelope *env = p;
@@ -54,6 +77,7 @@ static struct envelope *begin_envelope(const struct message_packet *m)
 	env->sender_length = m->sender.n;
 	buf_add(&env->text, m->attributes);
 	env->attributes_length = m->attributes.n;
+	dsn_parse_ret(queue_attribute(m->attributes, ATTR_DSN_RET), &env->ret);
 	return env;
 }
 
@@ -63,6 +87,20 @@ static struct msg *add_new(struct sender *s, const struct message_packet *p)
 
 	m->held = p->due == QUEUE_HELD;
 	return m;
+}
+
+static void add_recipient(struct envelope *env, bool done, struct str address, struct str attributes)
+{
+	struct envelope_recipient *e = &env->recipients[env->nrecipients++];
+	struct str orcpt = queue_attribute(attributes, RCPT_ATTR_ORCPT);
+
+	*e = (struct envelope_recipient){ .at = env->text.n, .length = (uint32_t)address.n, .done = done };
+	dsn_parse_notify(queue_attribute(attributes, RCPT_ATTR_NOTIFY), &e->notify);
+	buf_add(&env->text, address);
+	if (dsn_orcpt_ok(orcpt)) {
+		buf_add(&env->text, orcpt);
+		e->orcpt_length = (uint16_t)orcpt.n;
+	}
 }
 
 bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *id, bool *complete)
@@ -84,15 +122,12 @@ bool message_packet_arrived(struct sender *s, struct wire_reader *r, uint64_t *i
 	env->flags = m.flags;
 	env->recipients = mem_array(env->recipients, env->nrecipients + m.count, sizeof *env->recipients);
 	for (uint32_t i = 0; i < m.count; i++) {
-		struct envelope_recipient *e = &env->recipients[env->nrecipients];
-		struct str address;
+		struct str address, attributes;
+		bool done;
 
-		if (!queue_get_recipient(r, &e->done, &address))
+		if (!queue_get_recipient_all(r, &done, &address, &attributes))
 			return false;
-		e->at = env->text.n;
-		e->length = (uint32_t)address.n;
-		buf_add(&env->text, address);
-		env->nrecipients++;
+		add_recipient(env, done, address, attributes);
 	}
 	*id = m.id;
 	*complete = !(m.flags & MESSAGE_MORE);
@@ -260,7 +295,9 @@ static void make_jobs(struct sender *s, struct msg *m, bool tried)
 			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->prefix =
 			    keep_prefix(s, r.prefix);
 		else
-			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n }, i, (uint32_t)address.n };
+			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n },
+						       i,
+						       (uint32_t)address.n + env->recipients[i].orcpt_length };
 	}
 	add_remote_jobs(s, m, remote, n, tried);
 	for (size_t i = 0; i < n; i++)
@@ -291,7 +328,13 @@ void message_loaded(struct sender *s, uint64_t id, struct job *placeholder)
 		bounce_arrived(s, env->uid, env->pid);
 		log_new_message(m);
 	}
-	m->failed = m->failed || (env->flags & MESSAGE_FAILED);
+	/* Later we know more than what was on its way to us. */
+	if (!m->known) {
+		m->known = true;
+		m->failed = env->flags & MESSAGE_FAILED;
+		m->reportable = env->flags & MESSAGE_REPORTABLE;
+		m->told_late = env->flags & MESSAGE_TOLD_LATE;
+	}
 	make_jobs(s, m, tried);
 	message_settle(s, m);
 }
@@ -318,13 +361,16 @@ void message_settle(struct sender *s, struct msg *m)
 		sched_remove(s->sched, m);
 		return;
 	}
-	if (m->njobs == 0) {
-		if (m->failed)
-			bounce_start(s, m);
-		else
-			message_end(s, m);
+	if (bounce_due(s, m))
 		return;
-	}
+	if (m->njobs == 0)
+		message_end(s, m);
+	else
+		message_rest(m);
+}
+
+void message_rest(struct msg *m)
+{
 	if (sched_message_due(m) > clock_wall() || arriving.loaded > ENVELOPES_KEPT)
 		message_drop_envelope(m);
 }

@@ -115,8 +115,7 @@ static void fail_recipient(struct sender *s, struct msg *m, uint32_t i, struct s
 	/* As if it had been tried: who reads the log counts deliveries. */
 	log_starting(&d, r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE, buf_str(&address));
 	log_report(&d, 'D', text);
-	env->recipients[i].done = true;
-	journal_result(s, m->id, i, 'D', text);
+	delivery_failed(s, m, i, text);
 	buf_free(&address);
 }
 
@@ -130,7 +129,7 @@ static void bounce(struct sender *s, struct msg *m, const struct order_packet *o
 		if (!env->recipients[i].done && !runs(m, i))
 			fail_recipient(s, m, i, buf_str(&text));
 	buf_free(&text);
-	m->failed = m->giving_up = true;
+	m->giving_up = true;
 	if (m->held) {
 		/* The bounce itself is not held. */
 		m->held = false;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "dns/dnsanswer.h"
 #include "listener/clientname.h"
+#include "submit/submit_program.h"
 
 static struct str variable(const char *name, const char *otherwise)
 {
@@ -18,6 +19,7 @@ static void relay_from_environment(struct smtp_client *c)
 	const char *relay = getenv("RELAYCLIENT");
 
 	c->relay = relay != NULL;
+	c->no_wishes = submit_program_wanted();
 	c->relay_suffix = str_of(relay);
 }
 

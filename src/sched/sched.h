@@ -72,9 +72,12 @@ struct msg {
 	bool announced : 1; /* "new msg" is in the log */
 	bool held : 1;      /* nothing of it is started; set by sched_hold */
 	/* The caller's: */
-	bool removed : 1;   /* it has ended, but something of it still runs */
-	bool giving_up : 1; /* what is not delivered by what runs has failed */
-	void *envelope;     /* NULL when not loaded */
+	bool removed : 1;    /* it has ended, but something of it still runs */
+	bool giving_up : 1;  /* what is not delivered by what runs has failed */
+	bool known : 1;      /* what the journal has on the following was taken over */
+	bool reportable : 1; /* the sender is to be told of a success */
+	bool told_late : 1;  /* the sender knows that it is late */
+	void *envelope;      /* NULL when not loaded */
 };
 
 /* The jobs of a message, the oldest first: for (j = msg_first_job(m); j; j = msg_next_job(j)). */

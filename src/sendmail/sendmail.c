@@ -15,12 +15,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "inject/inject.h"
+#include "mail/dsn.h"
+#include "mail/xtext.h"
 #include "sys/home.h"
 
 static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n";
 
 /*
- * Ignored, without argument: G I U T c i l m n s v x; with one: A B C D L M N O Q R V X e h o p; with one that
+ * Ignored, without argument: G I U T c i l m n s v x; with one: A B C D L M O Q X e h o p; with one that
  * must be attached: E J d q.
  */
 static const char options[] = "+:tf:r:F:b:"
@@ -37,6 +39,8 @@ struct request {
 	char *sender;           /* -f, or NULL */
 	const char *name;       /* -F, or NULL */
 	char **recipients;
+	uint8_t ret, notify; /* -R, -N */
+	struct buf envid;    /* -V, in xtext */
 };
 
 static void die(int code, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
@@ -77,6 +81,28 @@ static enum mode mode_of(const char *arg)
 	}
 }
 
+/* An identifier that is xtext stays as it is, as other sendmails want it; others become xtext. */
+static void read_envid(struct request *r, struct str id)
+{
+	r->envid = BUF_INIT(DSN_ENVID_MAX);
+	if (dsn_envid_ok(id))
+		buf_add(&r->envid, id);
+	else
+		xtext_encode(&r->envid, id);
+	if (!buf_ok(&r->envid) || !dsn_envid_ok(buf_str(&r->envid)))
+		die(100, "sendmail: fatal: -V wants 1 to %d printable characters\n%s", DSN_ENVID_MAX, usage);
+}
+
+static void read_notification(struct request *r, int option, struct str value)
+{
+	if (option == 'V')
+		read_envid(r, value);
+	else if (option == 'N' && !dsn_parse_notify(value, &r->notify))
+		die(100, "sendmail: fatal: -N wants never, or some of success, failure and delay\n%s", usage);
+	else if (option == 'R' && !dsn_parse_ret(value, &r->ret))
+		die(100, "sendmail: fatal: -R wants full or hdrs\n%s", usage);
+}
+
 static struct request read_options(int argc, char **argv)
 {
 	struct request r = { 0 };
@@ -97,6 +123,11 @@ static struct request read_options(int argc, char **argv)
 			break;
 		case 'b':
 			r.mode = mode_of(optarg);
+			break;
+		case 'N':
+		case 'R':
+		case 'V':
+			read_notification(&r, c, str_of(optarg));
 			break;
 		case 'I':
 			r.mode = MODE_ALIASES;
@@ -179,6 +210,9 @@ static int send_mail(const struct request *r)
 		.recipients_from = r->header_recipients ? INJECT_BOTH : INJECT_ARGUMENTS,
 		.sender = r->sender ? without_brackets(r->sender) : NULL,
 		.recipients = (const char *const *)r->recipients,
+		.ret = r->ret,
+		.notify = r->notify,
+		.envid = buf_str(&r->envid),
 	};
 	struct err e;
 

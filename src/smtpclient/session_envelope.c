@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "idn/idn.h"
+#include "mail/dsn.h"
 #include "mail/quote.h"
 #include "smtpclient/clientsession_internal.h"
 
@@ -49,6 +50,33 @@ static bool has_utf8(const struct transaction *t)
 	return found;
 }
 
+static void put_message_wishes(struct session *s, const struct transaction_wishes *w)
+{
+	if (w->ret != DSN_RET_ANY) {
+		buf_addz(&s->out, " RET=");
+		dsn_add_ret(&s->out, w->ret);
+	}
+	if (dsn_envid_ok(w->envid)) {
+		buf_addz(&s->out, " ENVID=");
+		buf_add(&s->out, w->envid);
+	}
+}
+
+static void put_recipient_wishes(struct session *s, const struct transaction_wishes *w, size_t i)
+{
+	size_t at = w->index ? w->index[i] : i;
+	bool utf8_only = idn_needed(w->orcpt[at]) && !s->ehlo.smtputf8;
+
+	if (w->notify[at]) {
+		buf_addz(&s->out, " NOTIFY=");
+		dsn_add_notify(&s->out, w->notify[at]);
+	}
+	if (dsn_orcpt_ok(w->orcpt[at]) && !utf8_only) {
+		buf_addz(&s->out, " ORCPT=");
+		buf_add(&s->out, w->orcpt[at]);
+	}
+}
+
 void session_put_mail(struct session *s, const struct transaction *t)
 {
 	put_address(s, "MAIL FROM:<", t->sender);
@@ -60,12 +88,16 @@ void session_put_mail(struct session *s, const struct transaction *t)
 		buf_addz(&s->out, " BODY=8BITMIME");
 	if (s->ehlo.smtputf8 && (t->smtputf8 || has_utf8(t)))
 		buf_addz(&s->out, " SMTPUTF8");
+	if (t->wishes && s->ehlo.dsn)
+		put_message_wishes(s, t->wishes);
 	buf_addz(&s->out, "\r\n");
 }
 
 void session_put_rcpt(struct session *s, const struct transaction *t, size_t i)
 {
 	put_address(s, "RCPT TO:<", t->recipients[i]);
+	if (t->wishes && s->ehlo.dsn)
+		put_recipient_wishes(s, t->wishes, i);
 	buf_addz(&s->out, "\r\n");
 }
 

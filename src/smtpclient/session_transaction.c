@@ -96,6 +96,7 @@ void session_ask(struct session *s, struct transaction *t)
 		return;
 	}
 	t->asked = true;
+	t->wishes_told = t->wishes && s->ehlo.dsn;
 	t->chunk = s->ehlo.chunking && !s->policy.no_chunking && t->exact && t->wire_size;
 	/* What becomes of a chunk that perhaps nobody may have is not known yet: the server may keep its envelope. */
 	t->stage = s->must_reset || (t == s->next && s->current->chunk) ? TRANSACTION_RESET : TRANSACTION_MAIL;

@@ -33,6 +33,15 @@ enum transaction_stage {
 /* Where the content is. By BDAT it may be ahead of the replies. */
 enum transaction_body { TRANSACTION_BODY_NOT_YET, TRANSACTION_BODY_WANTED, TRANSACTION_BODY_SENT };
 
+/* What the sender wants to hear of the message (RFC 3461). The memory behind it is the caller's. */
+struct transaction_wishes {
+	uint8_t ret;             /* enum dsn_ret */
+	struct str envid;        /* in xtext; empty: none */
+	const uint8_t *notify;   /* of each recipient: enum dsn_notify, or-ed */
+	const struct str *orcpt; /* of each recipient, as it came; empty: none */
+	const uint32_t *index;   /* where in these arrays recipient i of the transaction stands; NULL: at i */
+};
+
 struct transaction {
 	/* What to send. The memory behind the views is the caller's. */
 	struct str sender;
@@ -42,6 +51,7 @@ struct transaction {
 	bool exact;         /* wire_size is, and the last line ends in LF: BDAT and QMTP may be used */
 	bool partial;       /* the last line was seen not to end in LF */
 	bool eightbit, smtputf8;
+	const struct transaction_wishes *wishes; /* NULL: none */
 	/*
 	 * Recipients that are too many for the server may be left without a
 	 * record: transaction_left tells whether to send the message again.
@@ -57,7 +67,8 @@ struct transaction {
 	 * exchanger may be tried. The records are the report if there is none.
 	 */
 	bool try_another;
-	size_t replies; /* received in this transaction */
+	bool wishes_told; /* the server understands wishes and was told these: reports of success are up to it */
+	size_t replies;   /* received in this transaction */
 
 	/* The session's own notes. */
 	size_t next_rcpt; /* whose reply comes next */

@@ -25,9 +25,9 @@ static void replace_literal(struct smtp_session *s)
 	buf_add(&a->address, s->settings->localiphost);
 }
 
-bool smtp_read_address(struct smtp_session *s, struct str arg)
+bool smtp_read_address(struct smtp_session *s, struct str arg, enum smtparg_set set)
 {
-	enum smtparg_result r = smtparg_parse(arg, &s->arg);
+	enum smtparg_result r = smtparg_parse(arg, smtp_offers_dsn(s) ? set : SMTPARG_PLAIN, &s->arg);
 
 	if (r == SMTPARG_OK)
 		replace_literal(s);

@@ -19,6 +19,12 @@ void cmd_helo(struct smtp_session *s, struct str arg)
 	smtp_reply(s, "");
 }
 
+bool smtp_offers_dsn(const struct smtp_session *s)
+{
+	return !s->client->no_wishes &&
+	       (s->settings->dsn == SMTP_DSN_ALL || (s->settings->dsn == SMTP_DSN_RELAY && s->client->relay));
+}
+
 void cmd_ehlo(struct smtp_session *s, struct str arg)
 {
 	greet(s, arg);
@@ -26,5 +32,6 @@ void cmd_ehlo(struct smtp_session *s, struct str arg)
 	buf_add(s->out, s->settings->greeting);
 	buf_add(s->out, STR("\r\n250-PIPELINING\r\n250-SIZE "));
 	buf_addu(s->out, s->settings->databytes);
+	buf_add(s->out, smtp_offers_dsn(s) ? STR("\r\n250-DSN") : STR(""));
 	smtp_reply(s, "\r\n250 8BITMIME");
 }

@@ -3,6 +3,9 @@
  * that do not exist are refused.
  */
 #include "smtpserver/smtpcommand.h"
+#include "wire/wire.h"
+
+#define WISHES_MAX (16u << 20)
 
 static void refuse_recipient(struct smtp_session *s, const char *text)
 {
@@ -34,6 +37,18 @@ static void drop_recipient(struct smtp_session *s, size_t before, const char *te
 	refuse_recipient(s, text);
 }
 
+/* What the sender wants to hear of it. */
+static void add_wish(struct smtp_session *s)
+{
+	struct buf *wishes = &s->t.wishes;
+
+	if (s->arg.notify == 0 && s->arg.orcpt.n == 0)
+		return;
+	wire_put_u32(wishes, (uint32_t)s->t.nrecipients);
+	wire_put_u8(wishes, s->arg.notify);
+	wire_put_str(wishes, s->arg.orcpt);
+}
+
 static void add_recipient(struct smtp_session *s)
 {
 	struct buf *list = &s->t.recipients;
@@ -43,7 +58,7 @@ static void add_recipient(struct smtp_session *s)
 	if (s->client->relay)
 		buf_add(list, s->client->relay_suffix);
 	buf_addc(list, 0);
-	if (!buf_ok(list) || s->t.nrecipients >= s->settings->max_recipients) {
+	if (!buf_ok(list) || s->t.wishes.n > WISHES_MAX || s->t.nrecipients >= s->settings->max_recipients) {
 		drop_recipient(s, before, "452 too many recipients (#4.5.3)");
 		return;
 	}
@@ -51,6 +66,7 @@ static void add_recipient(struct smtp_session *s)
 		drop_recipient(s, before, "550 sorry, no mailbox here by that name. (#5.1.1)");
 		return;
 	}
+	add_wish(s);
 	s->t.nrecipients++;
 	smtp_reply(s, "250 ok");
 }
@@ -61,7 +77,7 @@ void cmd_rcpt(struct smtp_session *s, struct str arg)
 		smtp_refuse(s, "503 MAIL first (#5.5.1)");
 		return;
 	}
-	if (!smtp_read_address(s, arg))
+	if (!smtp_read_address(s, arg, SMTPARG_RCPT))
 		return;
 	/* Nobody can receive mail for "", and a@b@c is how relays are fooled. */
 	if (s->arg.address.n == 0 || s->arg.many_at) {

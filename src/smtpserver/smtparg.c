@@ -1,5 +1,7 @@
 #include "smtpserver/smtparg.h"
 
+#include "mail/dsn.h"
+
 /*
  * Where the address begins, and the byte that ends it. A '<' that belongs to a parameter (AUTH=<>) does not count.
  * False: there is no address in a non-empty argument.
@@ -110,26 +112,55 @@ static enum smtparg_result set_body(struct smtparg *a, struct str value)
 	return SMTPARG_OK;
 }
 
+static enum smtparg_result set_ret(struct smtparg *a, struct str value)
+{
+	return a->ret == DSN_RET_ANY && dsn_parse_ret(value, &a->ret) ? SMTPARG_OK : SMTPARG_BAD_VALUE;
+}
+
+static enum smtparg_result set_envid(struct smtparg *a, struct str value)
+{
+	if (a->envid.n || !dsn_envid_ok(value))
+		return SMTPARG_BAD_VALUE;
+	a->envid = value;
+	return SMTPARG_OK;
+}
+
+static enum smtparg_result set_notify(struct smtparg *a, struct str value)
+{
+	return a->notify == 0 && dsn_parse_notify(value, &a->notify) ? SMTPARG_OK : SMTPARG_BAD_VALUE;
+}
+
+static enum smtparg_result set_orcpt(struct smtparg *a, struct str value)
+{
+	if (a->orcpt.n || !dsn_orcpt_ok(value))
+		return SMTPARG_BAD_VALUE;
+	a->orcpt = value;
+	return SMTPARG_OK;
+}
+
 static const struct parameter {
 	struct str name;
+	enum smtparg_set only; /* SMTPARG_PLAIN: in all sets */
 	enum smtparg_result (*set)(struct smtparg *a, struct str value);
 } parameters[] = {
-	{ { "SIZE", 4 }, set_size },
-	{ { "BODY", 4 }, set_body },
+	{ { "SIZE", 4 }, SMTPARG_PLAIN, set_size },    { { "BODY", 4 }, SMTPARG_PLAIN, set_body },
+	{ { "RET", 3 }, SMTPARG_MAIL, set_ret },       { { "ENVID", 5 }, SMTPARG_MAIL, set_envid },
+	{ { "NOTIFY", 6 }, SMTPARG_RCPT, set_notify }, { { "ORCPT", 5 }, SMTPARG_RCPT, set_orcpt },
 };
 
-static enum smtparg_result set_parameter(struct smtparg *a, struct str word)
+static enum smtparg_result set_parameter(struct smtparg *a, enum smtparg_set set, struct str word)
 {
 	struct str name, value;
 
 	str_cut(word, '=', &name, &value);
 	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
-		if (str_ieq(name, parameters[i].name))
+		if ((parameters[i].only == SMTPARG_PLAIN || parameters[i].only == set) &&
+		    str_ieq(name, parameters[i].name))
 			return parameters[i].set(a, value);
 	return SMTPARG_SYNTAX;
 }
 
-static enum smtparg_result read_parameters(struct smtparg *a, struct str rest)
+static enum smtparg_result read_parameters(struct smtparg *a, enum smtparg_set set, struct str rest)
 {
 	struct str word;
 	enum smtparg_result r = SMTPARG_OK;
@@ -137,12 +168,12 @@ static enum smtparg_result read_parameters(struct smtparg *a, struct str rest)
 	while (r == SMTPARG_OK && rest.n) {
 		str_cut(rest, ' ', &word, &rest);
 		if (word.n)
-			r = set_parameter(a, word);
+			r = set_parameter(a, set, word);
 	}
 	return r;
 }
 
-enum smtparg_result smtparg_parse(struct str arg, struct smtparg *a)
+enum smtparg_result smtparg_parse(struct str arg, enum smtparg_set set, struct smtparg *a)
 {
 	struct buf memory = a->address;
 	struct str rest;
@@ -154,5 +185,5 @@ enum smtparg_result smtparg_parse(struct str arg, struct smtparg *a)
 		return SMTPARG_SYNTAX;
 	if (!read_address(&rest, end, a) || !address_ok(a))
 		return SMTPARG_SYNTAX;
-	return read_parameters(a, rest);
+	return read_parameters(a, set, rest);
 }

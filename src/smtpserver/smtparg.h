@@ -1,6 +1,6 @@
 /*
  * smtparg: the arguments of MAIL and RCPT, parsed without I/O (contract
- * §12.2 and D.6; RFC 5321 §4.1.1.2, RFC 1870, RFC 6152).
+ * §12.2 and D.6; RFC 5321 §4.1.1.2, RFC 1870, RFC 6152, RFC 3461).
  *
  * As tolerant as qmail about what stands around the address: FROM: and TO:
  * are not checked, brackets may be missing, the closing one too, a source
@@ -22,6 +22,13 @@ enum smtparg_result {
 	SMTPARG_BAD_VALUE, /* 501: a known parameter with an impossible value, or given twice */
 };
 
+/* Which parameters there are. */
+enum smtparg_set {
+	SMTPARG_PLAIN, /* SIZE, BODY */
+	SMTPARG_MAIL,  /* RET and ENVID too */
+	SMTPARG_RCPT,  /* NOTIFY and ORCPT too */
+};
+
 struct smtparg {
 	struct buf address; /* unquoted; caller gives it with limit SMTPARG_ADDRESS_MAX */
 	size_t at;          /* index of the @ before the domain; address.n when there is none */
@@ -30,11 +37,13 @@ struct smtparg {
 	uint64_t size; /* UINT64_MAX for anything larger */
 	bool body_given;
 	bool body_8bit;
+	uint8_t ret, notify;     /* enum dsn_ret; enum dsn_notify, or-ed */
+	struct str envid, orcpt; /* as they stand in the argument: views into it; empty: not given */
 };
 
 #define SMTPARG_INIT ((struct smtparg){ .address = BUF_INIT(SMTPARG_ADDRESS_MAX) })
 
 /* Replaces the whole content of *a, but keeps its memory. */
-enum smtparg_result smtparg_parse(struct str arg, struct smtparg *a);
+enum smtparg_result smtparg_parse(struct str arg, enum smtparg_set set, struct smtparg *a);
 
 #endif

@@ -5,11 +5,12 @@
 
 #include <cmocka.h>
 
+#include "mail/dsn.h"
 #include "smtpserver/smtparg.h"
 
 static enum smtparg_result parse(const char *text, struct smtparg *a)
 {
-	return smtparg_parse(str_of(text), a);
+	return smtparg_parse(str_of(text), SMTPARG_PLAIN, a);
 }
 
 static void is(const char *text, const char *address)
@@ -107,6 +108,44 @@ static void parameters_are_checked(void **state)
 	refused("FROM:a@b AUTH=<>", SMTPARG_SYNTAX);
 }
 
+static void wish(const char *text, enum smtparg_set set, enum smtparg_result expected)
+{
+	struct smtparg a = SMTPARG_INIT;
+
+	if (smtparg_parse(str_of(text), set, &a) != expected)
+		fail_msg("%s", text);
+	buf_free(&a.address);
+}
+
+static void wishes_for_notifications(void **state)
+{
+	struct smtparg a = SMTPARG_INIT;
+
+	(void)state;
+	assert_int_equal(smtparg_parse(STR("FROM:<a@b> RET=hdrs SIZE=3 envid=Q+2B1"), SMTPARG_MAIL, &a), SMTPARG_OK);
+	assert_int_equal(a.ret, DSN_RET_HDRS);
+	assert_true(str_eq(a.envid, STR("Q+2B1")) && a.size == 3);
+	assert_int_equal(smtparg_parse(STR("TO:<a@b> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@y"), SMTPARG_RCPT, &a),
+			 SMTPARG_OK);
+	assert_int_equal(a.notify, DSN_SUCCESS | DSN_DELAY);
+	assert_true(str_eq(a.orcpt, STR("rfc822;x@y")) && a.envid.n == 0 && a.ret == 0);
+	buf_free(&a.address);
+	wish("FROM:<a@b> RET=ALL", SMTPARG_MAIL, SMTPARG_BAD_VALUE);
+	wish("FROM:<a@b> RET=FULL RET=FULL", SMTPARG_MAIL, SMTPARG_BAD_VALUE);
+	wish("FROM:<a@b> ENVID=", SMTPARG_MAIL, SMTPARG_BAD_VALUE);
+	wish("FROM:<a@b> ENVID=a ENVID=b", SMTPARG_MAIL, SMTPARG_BAD_VALUE);
+	wish("FROM:<a@b> NOTIFY=NEVER", SMTPARG_MAIL, SMTPARG_SYNTAX);
+	wish("TO:<a@b> RET=FULL", SMTPARG_RCPT, SMTPARG_SYNTAX);
+	wish("TO:<a@b> ENVID=a", SMTPARG_RCPT, SMTPARG_SYNTAX);
+	wish("TO:<a@b> NOTIFY=", SMTPARG_RCPT, SMTPARG_BAD_VALUE);
+	wish("TO:<a@b> NOTIFY=NEVER,SUCCESS", SMTPARG_RCPT, SMTPARG_BAD_VALUE);
+	wish("TO:<a@b> NOTIFY=NEVER NOTIFY=NEVER", SMTPARG_RCPT, SMTPARG_BAD_VALUE);
+	wish("TO:<a@b> ORCPT=x@y", SMTPARG_RCPT, SMTPARG_BAD_VALUE);
+	wish("TO:<a@b> ORCPT=rfc822;x+0A", SMTPARG_RCPT, SMTPARG_BAD_VALUE);
+	wish("FROM:<a@b> RET=FULL", SMTPARG_PLAIN, SMTPARG_SYNTAX);
+	wish("TO:<a@b> NOTIFY=NEVER", SMTPARG_PLAIN, SMTPARG_SYNTAX);
+}
+
 static void the_domain_is_behind_the_last_at(void **state)
 {
 	struct smtparg a = SMTPARG_INIT;
@@ -135,7 +174,8 @@ static void the_limit_is_899_bytes(void **state)
 		for (int i = 0; i < n - 2; i++)
 			buf_addc(&text, 'x');
 		buf_addz(&text, "@c>");
-		assert_int_equal(smtparg_parse(buf_str(&text), &a), n <= 899 ? SMTPARG_OK : SMTPARG_SYNTAX);
+		assert_int_equal(smtparg_parse(buf_str(&text), SMTPARG_RCPT, &a),
+				 n <= 899 ? SMTPARG_OK : SMTPARG_SYNTAX);
 	}
 	buf_free(&text);
 	buf_free(&a.address);
@@ -146,7 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_as_qmail_reads_them), cmocka_unit_test(hostile_addresses_are_refused),
 		cmocka_unit_test(parameters_are_checked),        cmocka_unit_test(the_domain_is_behind_the_last_at),
-		cmocka_unit_test(the_limit_is_899_bytes),
+		cmocka_unit_test(the_limit_is_899_bytes),        cmocka_unit_test(wishes_for_notifications),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,10 @@ void smtp_data_input(struct smtp_session *s, struct str *input);
  * Parses the argument of MAIL or RCPT into s->arg and replaces an address
  * literal of ours by localiphost. False: the refusal was sent.
  */
-bool smtp_read_address(struct smtp_session *s, struct str arg);
+bool smtp_read_address(struct smtp_session *s, struct str arg, enum smtparg_set set);
+
+/* May this client ask for notifications? */
+bool smtp_offers_dsn(const struct smtp_session *s);
 
 /* Appends a reply line; text without CR LF. */
 void smtp_reply(struct smtp_session *s, const char *text);

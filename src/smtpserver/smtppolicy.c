@@ -10,11 +10,24 @@
 
 #define LINE_LIMIT 1000
 
-static const char *const files[] = { "me",          "smtpgreeting",       "databytes",     "timeoutsmtpd",
-				     "badmailfrom", "smtpsessiontimeout", "maxrecipients", "maxsmtperrors",
-				     "maxsmtpidle", "localiphost",        "rcpthosts",     "morercpthosts.cdb",
-				     "locals",      "virtualdomains",     "rcptcheck",     "envnoathost",
-				     "percenthack" };
+static const char *const files[] = { "me",
+				     "smtpgreeting",
+				     "databytes",
+				     "timeoutsmtpd",
+				     "badmailfrom",
+				     "smtpsessiontimeout",
+				     "maxrecipients",
+				     "maxsmtperrors",
+				     "maxsmtpidle",
+				     "localiphost",
+				     "rcpthosts",
+				     "morercpthosts.cdb",
+				     "locals",
+				     "virtualdomains",
+				     "rcptcheck",
+				     "envnoathost",
+				     "percenthack",
+				     "smtpdsn" };
 
 static bool load_greeting(struct smtp_policy *p, struct err *e)
 {
@@ -63,6 +76,8 @@ static bool load_numbers(struct smtp_policy *p, struct err *e)
 {
 	struct smtp_settings *s = &p->settings;
 
+	uint64_t dsn = SMTP_DSN_ALL;
+
 	s->max_recipients = 50000;
 	s->max_errors = 100;
 	s->max_idle = 1000;
@@ -73,6 +88,9 @@ static bool load_numbers(struct smtp_policy *p, struct err *e)
 	    !control_number("maxrecipients", &s->max_recipients, e) ||
 	    !control_number("maxsmtperrors", &s->max_errors, e) || !control_number("maxsmtpidle", &s->max_idle, e))
 		return false;
+	if (!control_number("smtpdsn", &dsn, e))
+		return false;
+	s->dsn = dsn > SMTP_DSN_ALL ? SMTP_DSN_ALL : (enum smtp_dsn)dsn;
 	databytes_from_environment(&s->databytes);
 	if (p->timeout < 1)
 		p->timeout = 1;

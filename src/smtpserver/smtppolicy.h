@@ -17,6 +17,7 @@
  *   maxsmtperrors       100 refused commands without an accepted message
  *   maxsmtpidle         1000 NOOP, RSET, VRFY … without an accepted message
  *   localiphost         me
+ *   smtpdsn             2: everybody may ask for notifications; 1: those who may relay; 0: nobody
  *   rcptcheck           0; 1: addresses that do not exist are refused
  *   badmailfrom, rcpthosts, morercpthosts.cdb, locals, virtualdomains
  *   envnoathost, percenthack: with rcptcheck

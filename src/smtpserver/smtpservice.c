@@ -1,6 +1,8 @@
 #include "smtpserver/smtpservice.h"
 
+#include "mail/dsn.h"
 #include "sys/clock.h"
+#include "wire/wire.h"
 
 /* Names from outside are cut to this in log lines. */
 #define SHOWN 200
@@ -81,8 +83,11 @@ static bool begin(void *ctx, const struct smtp_session *s)
 	submit_attribute(&v->submit, ATTR_CLIENT_NAME, s->client->host);
 	if (s->helo_given)
 		submit_attribute(&v->submit, ATTR_HELO, buf_str(&s->helo));
+	if (s->client->relay)
+		submit_attribute(&v->submit, ATTR_SUBMISSION, STR(""));
 	if (s->t.eightbit)
 		submit_attribute(&v->submit, ATTR_BODY_8BIT, STR(""));
+	submit_dsn(&v->submit, s->t.ret, buf_str(&s->t.envid));
 	return true;
 }
 
@@ -93,15 +98,29 @@ static void content(void *ctx, struct str data)
 	submit_data(&v->submit, data);
 }
 
+/* Returns which recipient has the next one. */
+static uint32_t put_wish(struct smtp_service *v, struct wire_reader *wishes)
+{
+	uint8_t notify = wire_get_u8(wishes);
+
+	submit_recipient_dsn(&v->submit, notify, wire_get_str(wishes, DSN_ORCPT_MAX));
+	return wishes->rest.n ? wire_get_u32(wishes) : UINT32_MAX;
+}
+
 static bool commit(void *ctx, const struct smtp_session *s, struct submit_result *r)
 {
 	struct smtp_service *v = ctx;
 	struct str rest = buf_str(&s->t.recipients), address;
+	struct wire_reader wishes = wire_reader(buf_str(&s->t.wishes));
+	uint32_t next = wishes.rest.n ? wire_get_u32(&wishes) : UINT32_MAX;
 
 	submit_sender(&v->submit, buf_str(&s->t.sender));
-	while (rest.n) {
+	for (uint32_t i = 0; rest.n; i++) {
 		str_cut(rest, 0, &address, &rest);
 		submit_recipient(&v->submit, address);
+		if (i != next)
+			continue;
+		next = put_wish(v, &wishes);
 	}
 	return submit_commit(&v->submit, r);
 }

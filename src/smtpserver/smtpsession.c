@@ -1,5 +1,6 @@
 #include "smtpserver/smtpsession.h"
 
+#include "mail/dsn.h"
 #include "smtpserver/smtpcommand.h"
 
 /* Addresses of one message, in memory; recipients are also counted. */
@@ -58,13 +59,16 @@ void smtp_end_bare_lf(struct smtp_session *s)
 
 void smtp_transaction_reset(struct smtp_session *s)
 {
-	struct buf sender = s->t.sender, recipients = s->t.recipients;
+	struct buf sender = s->t.sender, recipients = s->t.recipients, envid = s->t.envid, wishes = s->t.wishes;
 
 	if (s->t.queue_open)
 		s->ops->cancel(s->ctx);
 	buf_clear(&sender);
 	buf_clear(&recipients);
-	s->t = (struct smtp_transaction){ .sender = sender, .recipients = recipients };
+	buf_clear(&envid);
+	buf_clear(&wishes);
+	s->t =
+	    (struct smtp_transaction){ .sender = sender, .recipients = recipients, .envid = envid, .wishes = wishes };
 }
 
 void smtp_session_start(struct smtp_session *s, const struct smtp_settings *settings, const struct smtp_client *client,
@@ -80,6 +84,8 @@ void smtp_session_start(struct smtp_session *s, const struct smtp_settings *sett
 		.arg = SMTPARG_INIT,
 		.t.sender = BUF_INIT(SMTPARG_ADDRESS_MAX),
 		.t.recipients = BUF_INIT(RECIPIENTS_LIMIT),
+		.t.envid = BUF_INIT(DSN_ENVID_MAX),
+		.t.wishes = BUF_INIT(RECIPIENTS_LIMIT),
 		.decoded = BUF_INIT(SMTP_DATA_PIECE + 2),
 		.out = out,
 	};
@@ -176,6 +182,8 @@ void smtp_session_close(struct smtp_session *s)
 	smtp_transaction_reset(s);
 	buf_free(&s->t.sender);
 	buf_free(&s->t.recipients);
+	buf_free(&s->t.envid);
+	buf_free(&s->t.wishes);
 	buf_free(&s->helo);
 	buf_free(&s->arg.address);
 	buf_free(&s->decoded);

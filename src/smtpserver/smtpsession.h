@@ -16,6 +16,8 @@
 #include "smtpserver/smtpline.h"
 #include "submit/submit.h"
 
+enum smtp_dsn { SMTP_DSN_NONE, SMTP_DSN_RELAY, SMTP_DSN_ALL };
+
 /* What is the same for all sessions. All views outlive the session. */
 struct smtp_settings {
 	struct str greeting;
@@ -24,6 +26,7 @@ struct smtp_settings {
 	uint64_t databytes;      /* largest message as stored, without our Received line; 0: any */
 	uint64_t max_recipients; /* of one message */
 	uint64_t max_errors;     /* refused commands since the last accepted message */
+	enum smtp_dsn dsn;       /* which clients may ask for notifications (RFC 3461) */
 	uint64_t max_idle;       /* commands that lead nowhere (NOOP, VRFY …) since then */
 };
 
@@ -34,6 +37,7 @@ struct smtp_client {
 	bool has_info;
 	bool relay;              /* $RELAYCLIENT is set: any recipient is allowed … */
 	struct str relay_suffix; /* … and gets this appended */
+	bool no_wishes;          /* what is asked for beside addresses would be lost: a filter takes the message */
 };
 
 /* One message on its way. Reset as a whole, in one place (smtp_transaction_reset). */
@@ -47,6 +51,9 @@ struct smtp_transaction {
 	uint64_t nrecipients;
 	struct buf sender;
 	struct buf recipients; /* each with a NUL behind it */
+	uint8_t ret;           /* enum dsn_ret */
+	struct buf envid;
+	struct buf wishes; /* of recipients with any: u32 which one, u8 notify, str orcpt (wire.h) */
 	struct hopcount hops;
 	enum smtpdata_state state;
 };

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mail/dsn.h"
 #include "submit/submit_program.h"
 #include "sys/home.h"
 #include "sys/io.h"
@@ -198,6 +200,35 @@ void submit_done(struct submit *s, bool failed, struct str text)
 	wire_put_str(&payload, str_head(text, SUBMIT_REASON_MAX));
 	frame_put(&s->out, FRAME_DONE, buf_str(&payload));
 	buf_free(&payload);
+}
+
+void submit_dsn(struct submit *s, uint8_t ret, struct str envid)
+{
+	struct buf value = BUF_INIT(16);
+
+	dsn_add_ret(&value, ret);
+	if (value.n)
+		submit_attribute(s, ATTR_DSN_RET, buf_str(&value));
+	if (envid.n)
+		submit_attribute(s, ATTR_DSN_ENVID, envid);
+	buf_free(&value);
+}
+
+void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt)
+{
+	struct buf value = BUF_INIT(64);
+
+	dsn_add_notify(&value, notify);
+	if (value.n)
+		submit_recipient_attribute(s, RCPT_ATTR_NOTIFY, buf_str(&value));
+	if (orcpt.n)
+		submit_recipient_attribute(s, RCPT_ATTR_ORCPT, orcpt);
+	buf_free(&value);
+}
+
+bool submit_is_new(void)
+{
+	return getenv("DTLINE") == NULL && (getenv("TCPREMOTEIP") == NULL || getenv("RELAYCLIENT"));
 }
 
 static void set_result(struct submit_result *r, int status)

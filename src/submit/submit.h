@@ -68,6 +68,16 @@ void submit_recipient_attribute(struct submit *s, enum recipient_attribute which
  */
 void submit_past(struct submit *s, int64_t birth, int64_t due, uint32_t uid, uint32_t pid);
 void submit_done(struct submit *s, bool failed, struct str text);
+/* The same for notifications (mail/dsn.h); what is not given is left out. */
+void submit_dsn(struct submit *s, uint8_t ret, struct str envid);
+void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt);
+
+/*
+ * Is a message that this process takes from its caller the caller's own? Not
+ * when the environment says that it is run for a message on its way: by
+ * qmail-local, or by an SMTP session whose client may not relay.
+ */
+bool submit_is_new(void);
 
 /* Ends the message; true when it is in the queue for good. r is always filled. */
 bool submit_commit(struct submit *s, struct submit_result *r);

@@ -2,6 +2,16 @@
 
 enum { MESSAGE_DELIVER = 1, MESSAGE_RESULT = 2 };
 
+static void put_wishes(struct buf *b, const struct delivery_request *r)
+{
+	wire_put_u8(b, r->ret);
+	wire_put_str(b, r->envid);
+	for (uint32_t i = 0; i < r->nrecipients; i++) {
+		wire_put_u8(b, r->notify[i]);
+		wire_put_str(b, r->orcpts[i]);
+	}
+}
+
 void delivery_put_request(struct buf *b, const struct delivery_request *r)
 {
 	wire_put_u8(b, MESSAGE_DELIVER);
@@ -14,6 +24,8 @@ void delivery_put_request(struct buf *b, const struct delivery_request *r)
 	wire_put_u32(b, r->nrecipients);
 	for (uint32_t i = 0; i < r->nrecipients; i++)
 		wire_put_str(b, r->recipients[i]);
+	if (r->flags & DELIVERY_WISHES)
+		put_wishes(b, r);
 }
 
 void delivery_put_result(struct buf *b, const struct delivery_result *r)
@@ -24,6 +36,18 @@ void delivery_put_result(struct buf *b, const struct delivery_result *r)
 	wire_put_u8(b, (uint8_t)r->letter);
 	wire_put_str(b, str_head(r->text, DELIVERY_REPORT_MAX));
 	wire_put_u8(b, r->flags);
+}
+
+static void get_wishes(struct wire_reader *in, struct delivery_request *r)
+{
+	bool any = r->flags & DELIVERY_WISHES;
+
+	r->ret = any ? wire_get_u8(in) : 0;
+	r->envid = any ? wire_get_str(in, DELIVERY_WISH_MAX) : STR("");
+	for (uint32_t i = 0; i < r->nrecipients; i++) {
+		r->notify[i] = any ? wire_get_u8(in) : 0;
+		r->orcpts[i] = any ? wire_get_str(in, DELIVERY_WISH_MAX) : STR("");
+	}
 }
 
 bool delivery_get_request(struct str packet, struct delivery_request *r)
@@ -43,6 +67,7 @@ bool delivery_get_request(struct str packet, struct delivery_request *r)
 		return false;
 	for (uint32_t i = 0; i < r->nrecipients; i++)
 		r->recipients[i] = wire_get_str(&in, DELIVERY_ADDRESS_MAX * 2);
+	get_wishes(&in, r);
 	return wire_end(&in);
 }
 

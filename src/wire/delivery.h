@@ -20,6 +20,7 @@
 
 #define DELIVERY_ADDRESS_MAX 1003   /* longest envelope address */
 #define DELIVERY_RECIPIENTS_MAX 100 /* in one request */
+#define DELIVERY_WISH_MAX 500       /* longest ENVID or ORCPT */
 #define DELIVERY_REPORT_MAX 10000   /* longest report text kept */
 
 struct delivery_request {
@@ -31,10 +32,16 @@ struct delivery_request {
 	struct str host;      /* remote: the destination domain; local: empty */
 	uint32_t nrecipients; /* 1..DELIVERY_RECIPIENTS_MAX; local: always 1 */
 	struct str recipients[DELIVERY_RECIPIENTS_MAX];
+	/* What the sender wants to hear (mail/dsn.h); all empty without DELIVERY_WISHES. */
+	uint8_t ret;
+	struct str envid;
+	uint8_t notify[DELIVERY_RECIPIENTS_MAX];
+	struct str orcpts[DELIVERY_RECIPIENTS_MAX];
 };
 
 #define DELIVERY_8BIT 1u
 #define DELIVERY_SMTPUTF8 2u
+#define DELIVERY_WISHES 4u
 
 struct delivery_result {
 	uint32_t id;
@@ -46,6 +53,7 @@ struct delivery_result {
 
 #define DELIVERY_UNREACHABLE 1u /* nobody was reached; the message has nothing to do with it */
 #define DELIVERY_BUSY 2u        /* the server put the whole message off */
+#define DELIVERY_REPORTS 4u     /* the server was told what to report, and will do so (RFC 3461) */
 
 /* Appends one packet to b. */
 void delivery_put_request(struct buf *b, const struct delivery_request *r);
