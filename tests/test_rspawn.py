@@ -189,7 +189,8 @@ def test_address_that_connections_come_from(sink):
         assert r.deliver() == [("Z", "I cannot send from the address 192.0.2.77 that control/outgoingip or outgoingips names: "
                                 "address not available. (#4.3.5)\n")]
         r.control(outgoingip="127.0.0.78\nnonsense")
-        assert r.deliver()[0][0] == "Z" and "control/outgoingip: entry 2 is no IP address" in r.log_text()
+        assert r.deliver()[0][0] == "Z"
+        wait_until(lambda: r.deliver() and "control/outgoingip: entry 2 is no IP address" in r.log_text(), what="log")
     assert seen == ["127.0.0.77"]
 
 
