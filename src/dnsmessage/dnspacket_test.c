@@ -8,7 +8,7 @@
 #include "dnsmessage/dnsname.h"
 #include "dnsmessage/dnspacket.h"
 
-enum { A = 1, CNAME = 5, PTR = 12, MX = 15, TXT = 16, AAAA = 28 };
+enum { A = 1, CNAME = 5, PTR = 12, MX = 15, TXT = 16, AAAA = 28, TLSA = 52 };
 
 static struct buf packet;
 
@@ -101,6 +101,7 @@ static void test_rdata_of_every_length(void **state)
 		assert_int_equal(single(DNS_MX, MX, rdata), n == 3 ? DNS_NULL_MX : DNS_TEMPORARY);
 		assert_int_equal(single(DNS_TXT, TXT, rdata), n ? DNS_FOUND : DNS_TEMPORARY);
 		assert_int_equal(single(DNS_PTR, PTR, rdata), DNS_TEMPORARY);
+		assert_int_equal(single(DNS_TLSA, TLSA, rdata), n > 3 ? DNS_FOUND : DNS_TEMPORARY);
 	}
 }
 

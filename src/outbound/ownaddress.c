@@ -49,6 +49,20 @@ void ownaddresses_load(struct ownaddresses *own)
 			ownaddresses_add(own, &a);
 	}
 	freeifaddrs(all);
+	own->system = own->n;
+}
+
+bool ownaddresses_current(const struct ownaddresses *own)
+{
+	struct ownaddresses now;
+	bool same;
+
+	ownaddresses_load(&now);
+	same = now.n == own->system;
+	for (size_t i = 0; same && i < now.n; i++)
+		same = peeraddress_eq(&now.list[i], &own->list[i]);
+	ownaddresses_free(&now);
+	return same;
 }
 
 void ownaddresses_free(struct ownaddresses *own)

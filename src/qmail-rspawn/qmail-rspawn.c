@@ -26,6 +26,7 @@
 #include "sys/service.h"
 
 #define STOP_SECONDS 20
+#define OWN_ADDRESSES_TICKS 5 /* between looks at what addresses the machine has */
 
 static const struct sandbox_rights rights = {
 	.name = "rspawn",
@@ -93,6 +94,12 @@ static void reload(struct rspawn *r)
 	r->settings = fresh;
 }
 
+/* An exchanger whose address has become ours must not be connected to. */
+static bool own_addresses_current(struct rspawn *r)
+{
+	return ++r->ticks % OWN_ADDRESSES_TICKS || r->settings == NULL || ownaddresses_current(&r->settings->s.own);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct rspawn *r = ctx;
@@ -100,7 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	(void)fd, (void)what;
 	dns_client_tick(r->dns);
 	/* Looking at these for every message would cost more than it is worth. */
-	if (tlshosts_fingerprint() != r->tls_fingerprint)
+	if (tlshosts_fingerprint() != r->tls_fingerprint || !own_addresses_current(r))
 		reload(r);
 	peers_tick(r->peers);
 }

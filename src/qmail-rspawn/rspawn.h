@@ -31,6 +31,7 @@ struct rspawn {
 	struct outsettings_ref *settings; /* NULL: there was never anything usable in control/ */
 	uint64_t fingerprint;             /* of the files that settings were read from */
 	uint64_t tls_fingerprint;
+	unsigned ticks;
 	struct dns_client *dns;
 	struct peers *peers;
 	struct senders *senders;

@@ -216,6 +216,8 @@ static bool set_options(struct upstream *u, struct err *e)
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		if (ub_ctx_set_option(u->ctx, options[i].name, options[i].value) != 0)
 			return err_perm(e, "the resolver library refuses the option %s", options[i].name);
+	/* As long a chain of aliases as we follow in one answer; older versions of the library lack this. */
+	ub_ctx_set_option(u->ctx, "max-query-restarts:", "16");
 	return true;
 }
 
