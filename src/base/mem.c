@@ -49,6 +49,15 @@ void *mem_array(void *p, size_t count, size_t size)
 	return mem_realloc(p, n);
 }
 
+void *mem_aligned(size_t alignment, size_t n)
+{
+	void *p;
+
+	if (posix_memalign(&p, alignment, n) != 0)
+		out_of_memory();
+	return p;
+}
+
 char *mem_copy(struct str s)
 {
 	char *p = mem_alloc(s.n + 1);

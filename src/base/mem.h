@@ -21,6 +21,8 @@ void *mem_zero(size_t count, size_t size) __attribute__((malloc, returns_nonnull
 void *mem_realloc(void *p, size_t n) __attribute__((returns_nonnull));
 /* p grown to hold `count` items of `size` bytes, with the product checked. */
 void *mem_array(void *p, size_t count, size_t size) __attribute__((returns_nonnull));
+/* Uninitialised memory at a multiple of `alignment`, a power of two. Free with free(). */
+void *mem_aligned(size_t alignment, size_t n) __attribute__((malloc, returns_nonnull));
 /* A NUL-terminated copy of s. */
 char *mem_copy(struct str s) __attribute__((returns_nonnull));
 

@@ -129,7 +129,7 @@ bool journal_info_of(const struct journal *j, uint64_t id, struct journal_info *
 void journal_each(const struct journal *j, void (*each)(void *ctx, const struct journal_info *info), void *ctx)
 {
 	for (size_t i = 0; i < j->index.nslots; i++) {
-		const struct entry *x = j->index.slots[i];
+		const struct entry *x = idtable_at(&j->index, i);
 
 		if (x)
 			each(ctx, &(struct journal_info){ x->id, x->birth, x->due });
@@ -248,7 +248,7 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 		buf_add(&j->stage, m->content);
 	}
 	stage_end(j, s, meta_end);
-	x = mem_zero(1, sizeof *x);
+	x = index_new(&j->index);
 	x->id = id;
 	x->birth = m->birth;
 	x->due = m->due;

@@ -265,7 +265,7 @@ static void apply(struct journal *j)
 		if (s->type == RECORD_MESSAGE) {
 			s->entry->segment = s->segment;
 			s->entry->offset = s->offset;
-			index_add(&j->index, s->entry);
+			idtable_add(&j->index, s->entry);
 			journal_count_entry(j, s->entry);
 			j->accepted++;
 		} else if (s->type == RECORD_RESULT) {
@@ -312,7 +312,7 @@ static void stage_again(struct journal *j)
 
 				stage_end(j, end, j->stage.n);
 			}
-			free(items[i].entry);
+			idtable_drop(&j->index, items[i].entry);
 		}
 	}
 	buf_free(&bytes);

@@ -235,7 +235,7 @@ static void begin_moving(struct journal *j)
 	m->from = oldest;
 	m->n = m->at = 0;
 	for (size_t i = 0; i < j->index.nslots && m->n < oldest->live; i++) {
-		const struct entry *x = j->index.slots[i];
+		const struct entry *x = idtable_at(&j->index, i);
 
 		if (x && x->segment == oldest)
 			places[m->n++] = (struct place){ x->offset, x->id };

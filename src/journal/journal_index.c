@@ -1,93 +1,46 @@
 /* journal_index: live messages by number. */
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "journal/journal_internal.h"
 
-static size_t home_slot(const struct journal_index *x, uint64_t id)
+struct entry *index_new(struct idtable *x)
 {
-	return (size_t)hash_u64(id) & (x->nslots - 1);
+	if (x->pool.size == 0)
+		*x = IDTABLE_INIT(struct entry);
+	return idtable_new(x);
 }
 
-struct entry *index_find(const struct journal_index *x, uint64_t id)
+struct entry *index_find(const struct idtable *x, uint64_t id)
 {
-	if (x->nslots == 0)
-		return NULL;
-	for (size_t i = home_slot(x, id); x->slots[i]; i = (i + 1) & (x->nslots - 1))
-		if (x->slots[i]->id == id)
-			return x->slots[i];
-	return NULL;
+	return idtable_find(x, id);
 }
 
-static void put(struct journal_index *x, struct entry *e)
+static void free_state(struct entry *e)
 {
-	size_t i = home_slot(x, e->id);
-
-	while (x->slots[i])
-		i = (i + 1) & (x->nslots - 1);
-	x->slots[i] = e;
+	if (e->state == NULL)
+		return;
+	free(e->state->done);
+	free(e->state->reported);
+	free(e->state->notes);
+	free(e->state);
 }
 
-static void grow(struct journal_index *x)
+void index_remove(struct idtable *x, struct entry *e)
 {
-	struct entry **old = x->slots;
-	size_t n = x->nslots;
-
-	x->nslots = n ? 2 * n : 1024;
-	x->slots = mem_zero(x->nslots, sizeof *x->slots);
-	for (size_t i = 0; i < n; i++)
-		if (old[i])
-			put(x, old[i]);
-	free(old);
+	free_state(e);
+	idtable_remove(x, e);
 }
 
-void index_add(struct journal_index *x, struct entry *e)
+void index_free(struct idtable *x)
 {
-	if (x->n * 4 >= x->nslots * 3)
-		grow(x);
-	put(x, e);
-	x->n++;
-}
+	for (size_t i = 0; i < x->nslots; i++) {
+		struct entry *e = idtable_at(x, i);
 
-static void entry_free(struct entry *e)
-{
-	if (e->state) {
-		free(e->state->done);
-		free(e->state->reported);
-		free(e->state->notes);
-		free(e->state);
+		if (e)
+			free_state(e);
 	}
-	free(e);
-}
-
-void index_remove(struct journal_index *x, struct entry *e)
-{
-	size_t i = home_slot(x, e->id), mask = x->nslots - 1;
-
-	while (x->slots[i] != e)
-		i = (i + 1) & mask;
-	/* Closes the gap: an entry may move into it unless its home lies behind the gap. */
-	for (size_t k = (i + 1) & mask; x->slots[k]; k = (k + 1) & mask) {
-		size_t h = home_slot(x, x->slots[k]->id);
-
-		if (((k - h) & mask) >= ((k - i) & mask)) {
-			x->slots[i] = x->slots[k];
-			i = k;
-		}
-	}
-	x->slots[i] = NULL;
-	x->n--;
-	entry_free(e);
-}
-
-void index_free(struct journal_index *x)
-{
-	for (size_t i = 0; i < x->nslots; i++)
-		if (x->slots[i])
-			entry_free(x->slots[i]);
-	free(x->slots);
-	*x = (struct journal_index){ 0 };
+	idtable_free(x);
 }
 
 static struct entry_state *state_of(struct entry *e)
@@ -156,9 +109,9 @@ void entry_replace_note(struct entry *e, struct note note)
 	entry_add_note(e, note);
 }
 
-struct entry *entry_new(uint64_t id, struct segment *s, const struct record *r)
+struct entry *entry_new(struct idtable *x, uint64_t id, struct segment *s, const struct record *r)
 {
-	struct entry *e = mem_zero(1, sizeof *e);
+	struct entry *e = index_new(x);
 
 	e->id = id;
 	e->segment = s;

@@ -16,6 +16,7 @@
 #ifndef JOURNAL_JOURNAL_INTERNAL_H
 #define JOURNAL_JOURNAL_INTERNAL_H
 
+#include "base/idtable.h"
 #include "journal/journal.h"
 #include "journal/record.h"
 #include "journal/segment.h"
@@ -51,17 +52,14 @@ struct entry {
 	bool told_late;
 };
 
-struct journal_index {
-	struct entry **slots;
-	size_t nslots, n;
-};
+/* Live messages by number: a struct idtable of struct entry; all zeros is an empty one. */
 
-struct entry *index_find(const struct journal_index *x, uint64_t id);
-/* e->id must not be there yet; the index owns e from now on. */
-void index_add(struct journal_index *x, struct entry *e);
+/* A zeroed entry, not in the index yet: for idtable_add or idtable_drop. */
+struct entry *index_new(struct idtable *x);
+struct entry *index_find(const struct idtable *x, uint64_t id);
 /* Removes and frees it. */
-void index_remove(struct journal_index *x, struct entry *e);
-void index_free(struct journal_index *x);
+void index_remove(struct idtable *x, struct entry *e);
+void index_free(struct idtable *x);
 
 /* Marks a recipient done (out of range: ignored). */
 void entry_mark_done(struct entry *e, uint32_t recipient);
@@ -103,7 +101,7 @@ struct journal {
 	bool spare;      /* a reserve segment waits on disk */
 	bool dirty;      /* written and not synced */
 	uint64_t next_id;
-	struct journal_index index;
+	struct idtable index;
 	struct buf stage;
 	struct staged *staged;
 	size_t nstaged, staged_room;
@@ -131,7 +129,7 @@ void journal_warn(const struct journal *j, const char *fmt, ...) __attribute__((
 /* Takes e out of its segment's and the journal's counts and out of the index. */
 void journal_forget(struct journal *j, struct entry *e);
 /* Enters a message found or written at a place. */
-struct entry *entry_new(uint64_t id, struct segment *s, const struct record *r);
+struct entry *entry_new(struct idtable *x, uint64_t id, struct segment *s, const struct record *r);
 void journal_count_entry(struct journal *j, struct entry *e);
 void journal_uncount_entry(struct journal *j, struct entry *e);
 

@@ -204,7 +204,7 @@ static void check_bodies(struct journal *j, const struct names *bodies)
 	struct names missing = { 0 };
 
 	for (size_t i = 0; i < j->index.nslots; i++) {
-		const struct entry *x = j->index.slots[i];
+		const struct entry *x = idtable_at(&j->index, i);
 
 		if (x && x->has_body &&
 		    (bodies->n == 0 || !bsearch(&x->id, bodies->items, bodies->n, sizeof *bodies->items, by_number)))

@@ -108,7 +108,7 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	}
 	if (x)
 		journal_forget(j, x);
-	x = entry_new(r->id, c->s, r);
+	x = entry_new(&j->index, r->id, c->s, r);
 	x->birth = m.birth;
 	x->due = m.due;
 	x->nrecipients = m.nrecipients;
@@ -116,7 +116,7 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	x->meta_notes = m.nnotes != 0;
 	x->told_late = m.told_late;
 	entry_mark_bits(x, m.done);
-	index_add(&j->index, x);
+	idtable_add(&j->index, x);
 	journal_count_entry(j, x);
 }
 

@@ -273,36 +273,6 @@ static void a_head_survives_one_damaged_copy(void **state)
 	assert_int_equal(segment_read_head(fd, &got), SEGMENT_DAMAGED);
 }
 
-static void the_index_keeps_what_is_not_removed(void **state)
-{
-	struct journal_index x = { 0 };
-	bool present[600] = { 0 };
-	uint32_t chance = 1;
-
-	(void)state;
-	for (int i = 0; i < 40000; i++) {
-		uint64_t id;
-		struct entry *e;
-
-		chance = chance * 1664525 + 1013904223;
-		/* Numbers that collide in the table as often as may be. */
-		id = (chance >> 8) % 600;
-		e = index_find(&x, id * 1024 + 1);
-		assert_int_equal(e != NULL, present[id]);
-		if (e) {
-			index_remove(&x, e);
-		} else {
-			e = mem_zero(1, sizeof *e);
-			e->id = id * 1024 + 1;
-			index_add(&x, e);
-		}
-		present[id] = !present[id];
-	}
-	for (uint64_t id = 0; id < 600; id++)
-		assert_int_equal(index_find(&x, id * 1024 + 1) != NULL, present[id]);
-	index_free(&x);
-}
-
 static void an_envelope_is_read_as_it_was_written(void **state)
 {
 	struct message_meta m = { .birth = -1,
@@ -931,7 +901,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_header_is_believed_only_where_it_was_written),
 		cmocka_unit_test(segment_names_are_sixteen_hex_digits),
-		cmocka_unit_test(the_index_keeps_what_is_not_removed),
 		cmocka_unit_test(an_envelope_is_read_as_it_was_written),
 		cmocka_unit_test_setup_teardown(a_head_survives_one_damaged_copy, format, release),
 		cmocka_unit_test_setup_teardown(a_flipped_byte_costs_at_most_one_message, format, release),

@@ -12,12 +12,14 @@ struct sched *sched_new(const struct sched_options *o)
 	struct sched *s = mem_zero(1, sizeof *s);
 
 	s->o = *o;
+	s->msgs = IDTABLE_INIT(struct msg);
+	s->jobs = POOL_INIT(struct job);
 	return s;
 }
 
 size_t sched_messages(const struct sched *s)
 {
-	return s->nmsgs;
+	return s->msgs.n;
 }
 
 uint32_t sched_running(const struct sched *s, int channel)
@@ -38,68 +40,19 @@ void sched_set_limit(struct sched *s, int channel, uint32_t limit)
 
 /* ---- messages by number ------------------------------------------------------ */
 
-static size_t slot_of(const struct sched *s, uint64_t id)
-{
-	return (size_t)hash_u64(id) & (s->nslots - 1);
-}
-
-static void put_msg(struct sched *s, struct msg *m)
-{
-	size_t i = slot_of(s, m->id);
-
-	while (s->slots[i])
-		i = (i + 1) & (s->nslots - 1);
-	s->slots[i] = m;
-}
-
 struct msg *sched_find(const struct sched *s, uint64_t id)
 {
-	if (s->nslots == 0)
-		return NULL;
-	for (size_t i = slot_of(s, id); s->slots[i]; i = (i + 1) & (s->nslots - 1))
-		if (s->slots[i]->id == id)
-			return s->slots[i];
-	return NULL;
+	return idtable_find(&s->msgs, id);
 }
 
 struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth)
 {
-	struct msg *m = mem_zero(1, sizeof *m);
+	struct msg *m = idtable_new(&s->msgs);
 
 	m->id = id;
 	m->birth = birth;
-	if (s->nmsgs * 4 >= s->nslots * 3) {
-		struct msg **old = s->slots;
-		size_t n = s->nslots;
-
-		s->nslots = n ? 2 * n : 256;
-		s->slots = mem_zero(s->nslots, sizeof *s->slots);
-		for (size_t i = 0; i < n; i++)
-			if (old[i])
-				put_msg(s, old[i]);
-		free(old);
-	}
-	put_msg(s, m);
-	s->nmsgs++;
+	idtable_add(&s->msgs, m);
 	return m;
-}
-
-static void take_msg(struct sched *s, struct msg *m)
-{
-	size_t i = slot_of(s, m->id), mask = s->nslots - 1;
-
-	while (s->slots[i] != m)
-		i = (i + 1) & mask;
-	for (size_t k = (i + 1) & mask; s->slots[k]; k = (k + 1) & mask) {
-		size_t h = slot_of(s, s->slots[k]->id);
-
-		if (((k - h) & mask) >= ((k - i) & mask)) {
-			s->slots[i] = s->slots[k];
-			i = k;
-		}
-	}
-	s->slots[i] = NULL;
-	s->nmsgs--;
 }
 
 /* ---- jobs -------------------------------------------------------------------------- */
@@ -114,9 +67,9 @@ const uint32_t *job_recipients(const struct job *j)
 	return j->nrecipients > 1 ? j->recipients.many : &j->recipients.one;
 }
 
-static struct job *new_job(struct msg *m)
+static struct job *new_job(struct sched *s, struct msg *m)
 {
-	struct job *j = mem_zero(1, sizeof *j);
+	struct job *j = pool_new(&s->jobs);
 
 	j->msg = m;
 	j->next_of_msg = m->last_job ? m->last_job->next_of_msg : j;
@@ -167,7 +120,7 @@ static void free_job(struct sched *s, struct job *j)
 
 	unlink_job(j);
 	drop_recipients(j);
-	free(j);
+	pool_drop(&s->jobs, j);
 	if (d) {
 		d->users--;
 		dest_settle(s, d);
@@ -189,13 +142,13 @@ static void wait_until(struct sched *s, struct job *j, int64_t due)
 
 void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due)
 {
-	wait_until(s, new_job(m), due);
+	wait_until(s, new_job(s, m), due);
 }
 
 struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct str key, const uint32_t *recipients,
 			  uint32_t n)
 {
-	struct job *j = new_job(m);
+	struct job *j = new_job(s, m);
 
 	j->dest = dest_for(s, channel, key);
 	j->dest->users++;
@@ -358,30 +311,23 @@ void sched_remove(struct sched *s, struct msg *m)
 {
 	if (!sched_drop_jobs(s, m))
 		abort(); /* the caller's promise */
-	take_msg(s, m);
-	free(m);
+	idtable_remove(&s->msgs, m);
 }
 
 void sched_free(struct sched *s, void (*free_envelope)(void *))
 {
 	dests_free(s);
-	for (size_t i = 0; i < s->nslots; i++) {
-		struct msg *m = s->slots[i];
-		struct job *j, *next;
+	for (size_t i = 0; i < s->msgs.nslots; i++) {
+		struct msg *m = idtable_at(&s->msgs, i);
 
-		if (m == NULL)
-			continue;
-		if (m->envelope)
+		if (m && m->envelope)
 			free_envelope(m->envelope);
-		for (j = msg_first_job(m); j; j = next) {
-			next = msg_next_job(j);
+		for (struct job *j = m ? msg_first_job(m) : NULL; j; j = msg_next_job(j))
 			drop_recipients(j);
-			free(j);
-		}
-		free(m);
 	}
 	dueheap_free(&s->unrouted);
-	free(s->slots);
+	pool_free(&s->jobs);
+	idtable_free(&s->msgs);
 	free(s);
 }
 

@@ -5,6 +5,7 @@
 #ifndef SCHED_SCHED_INNER_H
 #define SCHED_SCHED_INNER_H
 
+#include "base/idtable.h"
 #include "sched/sched.h"
 
 #define SCHED_PROVIDER_BUCKETS 4096
@@ -51,9 +52,9 @@ enum dest_place */
 
 struct sched {
 	struct sched_options o;
-	int64_t now;        /* the latest that we were told */
-	struct msg **slots; /* messages by number */
-	size_t nslots, nmsgs;
+	int64_t now; /* the latest that we were told */
+	struct idtable msgs;
+	struct pool jobs;
 	struct dueheap unrouted; /* jobs without a destination */
 	uint32_t loading;
 	struct sched_dest **dests; /* by key */
