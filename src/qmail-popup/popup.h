@@ -42,9 +42,10 @@ enum popup_channel { POPUP_CLEAR = 'C', POPUP_TLS = 'T' };
 struct popup_front {
 	const struct popup *popup;
 	const char *stamp;
-	int in, out; /* the client */
-	int monitor; /* packet socket: popup_channel, credentials */
-	int data;    /* stream socket for the clear text; -1 without TLS */
+	int in, out;  /* the client */
+	pid_t parent; /* the monitor, without which the front ends */
+	int monitor;  /* packet socket: popup_channel, credentials */
+	int data;     /* stream socket for the clear text; -1 without TLS */
 };
 
 _Noreturn void popup_front(const struct popup_front *f); /* popup_front.c */

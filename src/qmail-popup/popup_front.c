@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -258,8 +260,10 @@ _Noreturn void popup_front(const struct popup_front *f)
 	s.auth.tls_offered = f->popup->tls != NULL;
 	s.auth.tls_required = f->popup->tls_required;
 	popwire_start(&s.wire, f->in, f->out);
-	if ((f->popup->change_user && !accounts_become(f->popup->uid, f->popup->gid, &e)) ||
-	    !sandbox_enter(&rights, &e))
+	if (f->popup->change_user && !accounts_become(f->popup->uid, f->popup->gid, &e))
+		_exit(111);
+	/* Nobody would take a password any more. Becoming another user would have undone this. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != f->parent || !sandbox_enter(&rights, &e))
 		_exit(111);
 	talk(&s);
 	tls_server_free(s.tls);

@@ -139,7 +139,7 @@ void popup_session(const struct popup *p, int in, int out, const char *client)
 {
 	char stamp[STAMP_MAX];
 	int control[2], data[2];
-	pid_t front;
+	pid_t front, own = getpid();
 
 	snprintf(stamp, sizeof stamp, "<%ld.%lld@%s>", (long)getpid(), (long long)clock_wall(), p->hostname);
 	if (!make_sockets(p, control, data)) {
@@ -149,7 +149,15 @@ void popup_session(const struct popup *p, int in, int out, const char *client)
 	signal(SIGCHLD, SIG_DFL);
 	front = fork();
 	if (front == 0) {
-		const struct popup_front f = { p, stamp, in, out, control[1], data[1] };
+		const struct popup_front f = {
+			.popup = p,
+			.stamp = stamp,
+			.in = in,
+			.out = out,
+			.parent = own,
+			.monitor = control[1],
+			.data = data[1],
+		};
 
 		close(control[0]);
 		close_fd(data[0]);
