@@ -58,7 +58,7 @@ def test_a_dying_message_gets_the_words_of_the_last_attempt(make_instance):
     time.sleep(2.1)
     i.signal("qmail-send", signal.SIGALRM)
     for bounce in i.wait_delivered("joe", 10):
-        assert (b"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+        assert (b"Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\nTried 127.0.0.1: connection refused.\n"
                 b"I'm not going to try again; this message has been in the queue too long.\n") in bounce
     i.wait_empty()
 

@@ -34,6 +34,22 @@ def test_the_second_relay_when_the_first_fails(send, mood):
         assert len(second.messages) == 1 and not first.messages
 
 
+def test_the_report_tells_what_became_of_each():
+    with Sink() as first, Sink() as last, Rspawn() as r:
+        first.on("connect", "421 4.3.2 busy")
+        last.on("rcpt", "550 nobody")
+        r.control(smtproutes=f"one.test:127.0.0.1:{free_port()} 127.0.0.1:{first.port} 127.0.0.1:{last.port}\n"
+                             f"two.test:127.0.0.1:{first.port} 127.0.0.1:{free_port()}\n")
+        tried = ("Tried 127.0.0.1: connection refused.\nTried 127.0.0.1: Connected to 127.0.0.1 but greeting failed. "
+                 "Remote host said: 421 4.3.2 busy.\n")
+        assert r.deliver("x@one.test") == [("D", "127.0.0.1 does not like recipient.\nRemote host said: 550 nobody\n"
+                                            "Giving up on 127.0.0.1.\n" + tried)]
+        assert r.deliver("x@two.test") == [("Z", "Connected to 127.0.0.1 but greeting failed.\nRemote host said: 421 4.3.2 busy\n"
+                                            "Tried 127.0.0.1: connection refused.\n")]
+        last.on("rcpt", None)
+        assert r.deliver("x@one.test") == [("K", ACCEPTED)]
+
+
 def test_a_verdict_of_the_first_relay_stands(send):
     with Sink() as first, Sink() as second:
         first.on("rcpt", "550 no such user")

@@ -15,7 +15,8 @@ from quilltest.rspawn import Rspawn
 from quilltest.sink import DROP, Sink, Stall
 
 ACCEPTED = ("K", "127.0.0.1 accepted message.\nRemote host said: 250 2.0.0 kept\n")
-NO_CONNECTION = ("Z", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n")
+NO_CONNECTION = ("Z", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+                 "Tried 127.0.0.1: connection refused.\n")
 DIED = ("Z", "Connected to 127.0.0.1 but connection died. (#4.4.2)\n")
 
 
@@ -402,6 +403,16 @@ def test_a_broken_exchanger_leads_to_the_next(stage, mood):
         if broken:
             assert broken.connections >= 1
             broken.stop()
+
+
+def test_reports_name_the_server():
+    with Sink() as sink, Rspawn(smtproutes=f":relay:{sink.port}") as r:
+        sink.on("rcpt", lambda a, s: "550 nobody" if b"none" in a else None)
+        listener = fake_resolver(r.home, [(5, "127.0.0.2"), (10, "127.0.0.1")])
+        results = r.deliver("r@h.test", "none@h.test")
+        listener.close()
+    assert results == [ACCEPTED, ("D", "127.0.0.1 does not like recipient.\nRemote host said: 550 nobody\n"
+                                  "The server is x.\nTried x (127.0.0.2): connection refused.\n")]
 
 
 @pytest.mark.parametrize("packet", [b"", b"\2", b"\2" * 60, b"\xff" * 100000],

@@ -129,6 +129,11 @@ bool destination_next(struct destination *d)
 	return true;
 }
 
+struct str destination_name(const struct destination *d, size_t i)
+{
+	return str_from(str_head(buf_str(&d->names), d->name_end[i]), d->name_at[i]);
+}
+
 uint16_t destination_port(const struct destination *d, size_t i)
 {
 	return d->qmtp[i] ? OUTBOUND_QMTP_PORT : d->port;
@@ -143,7 +148,7 @@ bool destination_policy(const struct destination *d, struct outsettings *s, size
 		*p = d->relays->list[d->relay].policy;
 		verify = d->relays->list[d->relay].verify;
 	}
-	p->name = str_from(str_head(buf_str(&d->names), d->name_end[i]), d->name_at[i]);
+	p->name = destination_name(d, i);
 	p->no_chunking |= s->chunking == 0;
 	tlshosts_apply(&s->tls, p, verify);
 	if (!d->qmtp[i])

@@ -42,6 +42,9 @@ void destination_answer(struct destination *d, const struct outsettings *s, cons
 /* All addresses failed, or there was none: true when there is another relay, as after destination_begin. */
 bool destination_next(struct destination *d);
 
+/* The host that the i-th address belongs to. */
+struct str destination_name(const struct destination *d, size_t i);
+
 /* Of the i-th address. */
 uint16_t destination_port(const struct destination *d, size_t i);
 

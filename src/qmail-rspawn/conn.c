@@ -110,23 +110,23 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	c->connecting = c->writing = true;
 	c->deadline = clock_monotonic_ms() + destination_connect_ms(&j->destination, &c->settings->s, j->address);
 	/* A connect that fails at once is reported through the event all the same: the socket has an error then. */
-	if (!outidentity_bind(c->identity, fd, peer_v6(peer)))
-		event_active(c->writable, EV_TIMEOUT, 0);
-	else if (connect(fd, sa, len) == -1 && errno != EINPROGRESS)
-		event_active(c->writable, EV_TIMEOUT, 0);
-	else
+	if (outidentity_bind(c->identity, fd, peer_v6(peer)) && (connect(fd, sa, len) == 0 || errno == EINPROGRESS)) {
 		event_add(c->writable, NULL);
+	} else {
+		c->error = errno;
+		event_active(c->writable, EV_TIMEOUT, 0);
+	}
 	return c;
 }
 
 /* The connection is over; its jobs learn their end, in their order. */
-static void end(struct conn *c, enum conn_end how)
+static void end(struct conn *c, enum conn_end how, int error)
 {
 	struct job *jobs[] = { c->jobs[0], c->jobs[1] };
 	bool reused[] = { c->reused[0], c->reused[1] };
 	struct peer *peer = c->peer;
 
-	peer_conn_ended(c->peer, c, how);
+	peer_conn_ended(c->peer, c, how, error);
 	release(c);
 	for (size_t i = 0; i < 2; i++) {
 		if (jobs[i] == NULL)
@@ -134,7 +134,7 @@ static void end(struct conn *c, enum conn_end how)
 		if (how == CONN_CLOSED)
 			job_done(jobs[i], reused[i]);
 		else if (!peer_wait_for_others(peer, NULL, jobs[i]))
-			job_unreachable(jobs[i]);
+			job_unreachable(jobs[i], error);
 	}
 }
 
@@ -253,7 +253,7 @@ static void progress(struct conn *c)
 	} while (session_wants_content(s) && s->written != written);
 	collect_done(c);
 	if (s->stage == SESSION_BROKEN)
-		end(c, CONN_CLOSED);
+		end(c, CONN_CLOSED, 0);
 	else if (c->jobs[0] == NULL && peer_has_waiting(c->peer))
 		conn_quit(c);
 	else if (c->jobs[0] == NULL && !c->idle)
@@ -276,7 +276,7 @@ static void on_connected(struct conn *c)
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &failed, &size) == -1)
 		failed = errno;
 	if (failed) {
-		end(c, failed == ETIMEDOUT ? CONN_TIMED_OUT : CONN_REFUSED);
+		end(c, failed == ETIMEDOUT ? CONN_TIMED_OUT : CONN_REFUSED, failed);
 		return;
 	}
 	c->connecting = false;
@@ -295,7 +295,7 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	c->writing = false;
 	if (c->connecting && what == EV_TIMEOUT)
-		end(c, CONN_REFUSED);
+		end(c, CONN_REFUSED, c->error);
 	else if (c->connecting)
 		on_connected(c);
 	else
@@ -328,7 +328,7 @@ void conn_tick(struct conn *c, int64_t now)
 	if (c->dead || !late)
 		return;
 	if (c->connecting) {
-		end(c, CONN_TIMED_OUT);
+		end(c, CONN_TIMED_OUT, ETIMEDOUT);
 	} else if (c->idle) {
 		conn_quit(c);
 	} else {
@@ -341,7 +341,7 @@ void conn_quit(struct conn *c)
 {
 	sessionwire_quit(&c->wire);
 	flush(c);
-	end(c, CONN_CLOSED);
+	end(c, CONN_CLOSED, 0);
 }
 
 void conn_abandon(struct conn *c)

@@ -20,6 +20,7 @@ struct conn {
 	struct outsettings_ref *settings;
 	const struct outidentity *identity; /* in the settings */
 	int fd;
+	int error; /* connecting failed at once: errno */
 	bool connecting, writing, idle;
 	bool dead; /* closed; the memory goes with the next tick */
 	struct event *readable, *writable;

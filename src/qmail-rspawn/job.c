@@ -10,6 +10,9 @@
 #include "sys/file.h"
 
 #define NO_CONNECTION "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
+#define TRIED_MAX 2000 /* bytes about addresses that failed */
+#define TRIED_ENOUGH 1400
+#define TRIED_LINE 200
 #define MEASURE_MAX (64u << 20)
 #define NO_RESOURCES "System resources temporarily unavailable. (#4.3.0)\n"
 
@@ -40,6 +43,8 @@ void job_free(struct job *j)
 	transaction_free(&j->transaction);
 	free(j->rest);
 	free(j->index);
+	buf_free(&j->tried);
+	buf_free(&j->server);
 	destination_free(&j->destination);
 	settings_drop(j->settings);
 	close(j->message);
@@ -72,10 +77,64 @@ static void report_all(struct job *j, char letter, struct str text)
 	job_end(j);
 }
 
+/* A line about the address that was tried last. */
+static void note_tried(struct job *j, struct str why)
+{
+	const struct destination *d = &j->destination;
+	struct str name = destination_name(d, j->address);
+	char address[PEERADDRESS_TEXT_MAX];
+
+	if (j->tried.n > TRIED_ENOUGH)
+		return;
+	peeraddress_text(&d->addresses[j->address], address);
+	buf_addz(&j->tried, "Tried ");
+	if (!str_ieq(name, str_of(address))) {
+		buf_add(&j->tried, name);
+		buf_addf(&j->tried, " (%s): ", address);
+	} else {
+		buf_addf(&j->tried, "%s: ", address);
+	}
+	for (size_t i = 0; i < why.n && i < TRIED_LINE; i++)
+		buf_addc(&j->tried, why.p[i] == '\n' ? ' ' : why.p[i]);
+	buf_addz(&j->tried, ".\n");
+}
+
+/* The transaction has the words of the server that was tried last. */
+static void note_server(struct job *j)
+{
+	struct str name = destination_name(&j->destination, j->address);
+	char address[PEERADDRESS_TEXT_MAX];
+
+	peeraddress_text(&j->destination.addresses[j->address], address);
+	buf_clear(&j->server);
+	if (!str_ieq(name, str_of(address)))
+		buf_add(&j->server, name);
+}
+
+/* It says them to nobody if another server answers. */
+static void note_said(struct job *j)
+{
+	j->said_at = j->tried.n;
+	note_tried(j, str_trim_end(buf_str(&j->transaction.message.text)));
+	j->said_n = j->tried.n - j->said_at;
+}
+
+/* Behind the words of a server: which one that is, and what became of the others. */
+static void add_story(const struct job *j, struct buf *text)
+{
+	if (j->server.n) {
+		buf_addz(text, "The server is ");
+		buf_add(text, buf_str(&j->server));
+		buf_addz(text, ".\n");
+	}
+	buf_add(text, str_head(buf_str(&j->tried), j->said_at));
+	buf_add(text, str_from(buf_str(&j->tried), j->said_at + j->said_n));
+}
+
 /* `all`: also for recipients that are left for another transaction. */
 static void report_recipients(struct job *j, bool all)
 {
-	struct buf text = BUF_INIT(2 * TRANSACTION_TEXT_MAX);
+	struct buf text = BUF_INIT(2 * TRANSACTION_TEXT_MAX + 2 * TRIED_MAX);
 
 	for (uint32_t i = 0; i < j->transaction.nrecipients; i++) {
 		char letter;
@@ -84,6 +143,8 @@ static void report_recipients(struct job *j, bool all)
 			continue;
 		buf_clear(&text);
 		letter = transaction_result(&j->transaction, i, &text);
+		if (letter != 'K')
+			add_story(j, &text);
 		job_report(j, i, letter, buf_str(&text));
 	}
 	buf_free(&text);
@@ -163,10 +224,20 @@ static void report_no_source(struct job *j)
 	buf_free(&text);
 }
 
+static void report_no_connection(struct job *j)
+{
+	struct buf text = BUF_INIT(DELIVERY_REPORT_MAX);
+
+	buf_addz(&text, NO_CONNECTION);
+	buf_add(&text, buf_str(&j->tried));
+	report_all(j, 'Z', buf_str(&text));
+	buf_free(&text);
+}
+
 /* No address is left: the last server's words, if any was reached. */
 static void give_up(struct job *j)
 {
-	bool at_home = j->deferred_by_load || sender_gone(j->sender);
+	bool at_home = j->deferred_by_load || j->no_source || sender_gone(j->sender);
 
 	/* A server that answered what was said of the message was reached. */
 	if (j->transaction.replies == 0 && j->destination.letter != 'D' && !at_home)
@@ -180,7 +251,7 @@ static void give_up(struct job *j)
 	else if (j->no_source)
 		report_no_source(j);
 	else
-		report_all(j, 'Z', STR(NO_CONNECTION));
+		report_no_connection(j);
 }
 
 static void look_up(struct job *j);
@@ -218,10 +289,10 @@ static enum peer_answer try_address(struct job *j)
 	if (!outidentity_usable(j->identity, a->v6)) {
 		j->no_source = errno;
 		j->no_source_v6 = a->v6;
-		return PEER_DEAD;
+		return PEER_UNFIT;
 	}
 	if (!destination_policy(&j->destination, &j->settings->s, j->address, &j->policy))
-		return PEER_DEAD;
+		return PEER_UNFIT;
 	/* QMTP cannot do without the exact length. */
 	if (j->policy.qmtp && !j->transaction.exact)
 		measure(j, UINT64_MAX);
@@ -238,6 +309,9 @@ static void try_next(struct job *j)
 			j->deferred_by_load = true;
 			break;
 		case PEER_DEAD:
+			note_tried(j, STR("it did not answer lately, and is left out for some minutes"));
+			break;
+		case PEER_UNFIT:
 			break;
 		}
 		j->address++;
@@ -249,8 +323,9 @@ static void try_next(struct job *j)
 		give_up(j);
 }
 
-void job_unreachable(struct job *j)
+void job_unreachable(struct job *j, int error)
 {
+	note_tried(j, str_of(errno_text(error)));
 	j->address++;
 	j->fresh = false;
 	try_next(j);
@@ -258,6 +333,9 @@ void job_unreachable(struct job *j)
 
 void job_done(struct job *j, bool reused)
 {
+	note_server(j);
+	j->said_at = j->tried.n;
+	j->said_n = 0;
 	if (!j->transaction.try_another && transaction_left(&j->transaction)) {
 		report_recipients(j, false);
 		keep_the_rest(j);
@@ -278,6 +356,7 @@ void job_done(struct job *j, bool reused)
 		j->fresh = true;
 		j->tls_failed = j->chunking_failed = false;
 	} else {
+		note_said(j);
 		/* Who takes connections for QMTP is not tried by SMTP as well. */
 		j->address += j->destination.qmtp[j->address] ? 2 : 1;
 		j->fresh = false;
@@ -322,6 +401,7 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 	struct job *j = mem_zero(1, sizeof *j);
 
 	j->r = r;
+	j->tried = j->server = BUF_INIT(TRIED_MAX);
 	j->sender = sender;
 	j->settings = settings_use(r->settings);
 	j->packet = mem_copy(packet);

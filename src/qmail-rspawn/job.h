@@ -42,7 +42,12 @@ struct job {
 	/* After a server took only some of the recipients: those of the transaction, and which of the request's they
 	 * are. */
 	struct str *rest;
-	uint32_t *index;          /* NULL: the same */
+	uint32_t *index; /* NULL: the same */
+	/* For the report: what became of addresses, a line each; which part of it is about the server whose words are
+	 * in the transaction; and that server's name, where it is not its address. */
+	struct buf tried;
+	size_t said_at, said_n;
+	struct buf server;
 	struct job *next_waiting; /* in the peer's queue */
 	struct wrapper *wrapper;  /* NULL: we deliver ourselves */
 };
@@ -57,8 +62,8 @@ void job_start(struct rspawn *r, struct sender *sender, struct str packet, int m
 void job_report(struct job *j, uint32_t recipient, char letter, struct str text);
 void job_end(struct job *j);
 
-/* The address it was given to could not be reached. */
-void job_unreachable(struct job *j);
+/* The address it was given to could not be reached; `error`: errno. */
+void job_unreachable(struct job *j, int error);
 
 /* Its transaction is done. `reused`: on a session that had served other messages before. */
 void job_done(struct job *j, bool reused);

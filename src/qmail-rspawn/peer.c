@@ -1,5 +1,6 @@
 #include "qmail-rspawn/peer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -315,7 +316,7 @@ static void note_timeout(struct peer *p)
 }
 
 /* Jobs in line when a connection went: one more connection for the first, or elsewhere with all. */
-static void serve_waiting(struct peer *p, enum conn_end how)
+static void serve_waiting(struct peer *p, enum conn_end how, int error)
 {
 	struct job *j;
 
@@ -328,11 +329,11 @@ static void serve_waiting(struct peer *p, enum conn_end how)
 		return;
 	while ((j = peer_next_job(p, NULL, false)) != NULL) {
 		j->deferred_by_load |= how == CONN_CLOSED;
-		job_unreachable(j);
+		job_unreachable(j, error ? error : EMFILE);
 	}
 }
 
-void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end)
+void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end, int error)
 {
 	c->prev->next = c->next;
 	c->next->prev = c->prev;
@@ -345,7 +346,7 @@ void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end)
 		note_timeout(p);
 	else if (end == CONN_REFUSED)
 		p->timeouts = 0;
-	serve_waiting(p, end);
+	serve_waiting(p, end, error);
 }
 
 void peers_list_dead(const struct peers *all, void (*each)(void *ctx, const struct dead_host *h), void *ctx)

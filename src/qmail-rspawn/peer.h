@@ -28,6 +28,7 @@ enum peer_answer {
 	PEER_TAKEN, /* job_unreachable or job_done will be called */
 	PEER_DEAD,
 	PEER_NO_RESOURCES, /* no socket to be had */
+	PEER_UNFIT,        /* the caller's own answer */
 };
 
 struct peers *peers_new(struct rspawn *r);
@@ -49,7 +50,7 @@ enum conn_end { CONN_CLOSED, CONN_REFUSED, CONN_TIMED_OUT };
 void peer_connected(struct peer *p);
 void peer_conn_idle(struct peer *p, struct conn *c);
 /* c is dead; peers_tick frees it. For the ends other than CLOSED, waiting jobs may have to go elsewhere. */
-void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end);
+void peer_conn_ended(struct peer *p, struct conn *c, enum conn_end end, int error);
 /*
  * Takes the job that waits longest, or NULL: one that wants a fresh connection is not for a `used` session, and
  * settings and policy of c must be those of the job. Without c: any job.
