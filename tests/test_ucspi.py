@@ -350,6 +350,23 @@ def test_limit(whose, server):
         assert second.recv(100) == b""
 
 
+def test_limit_of_a_client(server, tmp_path):
+    rules = compile_rules(tmp_path, b"127.0.0.8:allow,MAXCONNIP=\"1\"\n127.0.0.9:allow,MAXCONNIP=\"0\"\n")
+    s = server("ours", "-vRHC2", "-l0", "-x", rules, ["sh", "-c", "echo $$; read x"])
+    for source, most in (("127.0.0.7", 2), ("127.0.0.8", 1), ("127.0.0.9", 4)):
+        held = [s.connect(source) for _ in range(most)]
+        assert all(c.recv(100) for c in held)
+        if most < 4:
+            assert s.ask(source) == b""
+            s.wait_log(rf" deny .*:{source}:")
+        # Another has left: there is room again.
+        held.pop().close()
+        s.wait_log("end .*", 1)
+        wait_until(lambda source=source: s.ask(source), what="room")
+        for c in held:
+            c.close()
+
+
 @pytest.mark.parametrize("whose", WHOSE)
 def test_a_program_that_cannot_be_run(whose, server):
     s = server(whose, "-vRHl0", ["/no/program"])

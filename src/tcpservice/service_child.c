@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "filter/options.h"
 #include "netrules/addrlist.h"
 #include "netrules/rulelookup.h"
 #include "sys/clock.h"
@@ -82,6 +83,15 @@ static bool admitted(const struct tcpservice *t, const struct connection *c, str
 	return !rule.found || obey(&rule, env);
 }
 
+/* Has this client too many connections? A rule may say how many it may have. All of a proxy's clients look the same. */
+static bool too_many(const struct tcpservice *t, const struct childenv *env, bool proxied)
+{
+	const char *value = childenv_get(env, "MAXCONNIP");
+	uint64_t most = value ? options_number(value, UINT32_MAX) : t->per_client;
+
+	return !proxied && most && t->from_client > most;
+}
+
 static void log_verdict(const struct tcpservice *t, const struct connection *c, bool allowed)
 {
 	struct buf line = BUF_INIT(2000);
@@ -137,7 +147,7 @@ _Noreturn void service_child(struct tcpservice *t, int fd, const struct inetaddr
 		t->names.info = false;
 	connection_name(&c, &t->names);
 	connection_environment(&c, &env);
-	allowed = admitted(t, &c, &env);
+	allowed = admitted(t, &c, &env) && !too_many(t, &env, proxied);
 	log_verdict(t, &c, allowed);
 	if (!allowed)
 		_exit(100);

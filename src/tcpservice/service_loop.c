@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "tcpservice/tcpservice.h"
 
 /* How long to wait when the system has no descriptor or memory for another connection. */
@@ -49,12 +50,51 @@ static void child_signals(const sigset_t *outside)
 	sigprocmask(SIG_SETMASK, outside, NULL);
 }
 
-static void status(const struct tcpservice *t, unsigned children)
+struct child {
+	pid_t pid;
+	uint64_t client;
+};
+
+/* The running ones. `n` also counts down for children that whoever became us had before. */
+struct children {
+	unsigned n;
+	struct child *list; /* owned */
+	size_t listed, room;
+};
+
+static void status(const struct tcpservice *t, const struct children *all)
 {
-	service_say(t, "status: %u/%u", children, t->limit);
+	service_say(t, "status: %u/%u", all->n, t->limit);
 }
 
-static void reap(const struct tcpservice *t, unsigned *children)
+static void enlist(struct children *all, pid_t pid, uint64_t client)
+{
+	if (all->listed == all->room) {
+		all->room = all->room ? 2 * all->room : 64;
+		all->list = mem_array(all->list, all->room, sizeof *all->list);
+	}
+	all->list[all->listed++] = (struct child){ pid, client };
+}
+
+static void strike(struct children *all, pid_t pid)
+{
+	for (size_t i = 0; i < all->listed; i++)
+		if (all->list[i].pid == pid) {
+			all->list[i] = all->list[--all->listed];
+			return;
+		}
+}
+
+static unsigned count_client(const struct children *all, uint64_t client)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < all->listed; i++)
+		n += all->list[i].client == client;
+	return n;
+}
+
+static void reap(const struct tcpservice *t, struct children *all)
 {
 	int wait_status;
 	pid_t pid;
@@ -62,9 +102,10 @@ static void reap(const struct tcpservice *t, unsigned *children)
 	got_child = 0;
 	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
 		service_say(t, "end %ld status %d", (long)pid, wait_status);
-		if (*children)
-			--*children;
-		status(t, *children);
+		strike(all, pid);
+		if (all->n)
+			all->n--;
+		status(t, all);
 	}
 }
 
@@ -80,28 +121,32 @@ static void refresh_rules(struct tcpservice *t)
 }
 
 static void start_child(struct tcpservice *t, int fd, const struct inetaddr *peer, const sigset_t *outside,
-			unsigned *children)
+			struct children *all)
 {
+	uint64_t client = inetaddr_client(peer);
 	pid_t pid;
 
-	++*children;
-	status(t, *children);
+	all->n++;
+	status(t, all);
 	refresh_rules(t);
+	t->from_client = count_client(all, client) + 1;
 	pid = fork();
 	if (pid == 0) {
 		close(t->fd);
 		child_signals(outside);
 		service_child(t, fd, peer);
 	}
-	if (pid > 0)
+	if (pid > 0) {
+		enlist(all, pid, client);
 		return;
+	}
 	service_drop(t, "unable to fork: %s", errno_text(errno));
-	--*children;
-	status(t, *children);
+	all->n--;
+	status(t, all);
 }
 
 /* False: there are too few means to accept anything now. */
-static bool accept_one(struct tcpservice *t, const sigset_t *outside, unsigned *children)
+static bool accept_one(struct tcpservice *t, const sigset_t *outside, struct children *all)
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
@@ -111,28 +156,28 @@ static bool accept_one(struct tcpservice *t, const sigset_t *outside, unsigned *
 	if (fd == -1)
 		return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
 	if (inetaddr_from((const struct sockaddr *)&ss, &peer))
-		start_child(t, fd, &peer, outside, children);
+		start_child(t, fd, &peer, outside, all);
 	close(fd);
 	return true;
 }
 
 _Noreturn void service_loop(struct tcpservice *t)
 {
-	unsigned children = 0;
+	struct children all = { 0 };
 	sigset_t outside;
 	bool pause = false;
 
 	take_signals(&outside);
-	status(t, 0);
+	status(t, &all);
 	for (;;) {
-		struct pollfd p = { .fd = children < t->limit && !pause ? t->fd : -1, .events = POLLIN };
+		struct pollfd p = { .fd = all.n < t->limit && !pause ? t->fd : -1, .events = POLLIN };
 		struct timespec ts = { .tv_nsec = PAUSE_MS * 1000000L };
 		int r = ppoll(&p, 1, pause ? &ts : NULL, &outside);
 
 		pause = false;
 		if (got_child)
-			reap(t, &children);
+			reap(t, &all);
 		if (r > 0 && p.revents)
-			pause = !accept_one(t, &outside, &children);
+			pause = !accept_one(t, &outside, &all);
 	}
 }

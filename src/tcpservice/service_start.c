@@ -82,6 +82,9 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 	case 'c':
 		t->limit = number(value);
 		return true;
+	case 'C':
+		t->per_client = number(value);
+		return true;
 	case 't':
 		t->names.info_seconds = number(value);
 		return true;
@@ -116,8 +119,8 @@ static _Noreturn void usage(const struct tcpservice *t)
 {
 	struct buf line = BUF_INIT(2000);
 
-	buf_addf(&line, "%s: usage: %s [ -%s ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] ", t->name, t->name,
-		 t->flags);
+	buf_addf(&line, "%s: usage: %s [ -%s ] [ -c limit ] [ -C limit ] [ -x rules.cdb ] [ -B banner ] ", t->name,
+		 t->name, t->flags);
 	buf_addf(&line, "[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] [ -Z proxies ] ");
 	buf_addf(&line, "%shost port program\n", t->more_options);
 	if (t->verbosity)

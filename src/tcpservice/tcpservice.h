@@ -22,8 +22,9 @@ struct tcpservice {
 	 * the program gets the connection.
 	 */
 	bool (*wrap)(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env);
-	unsigned verbosity; /* 0 nothing, 1 trouble, 2 everything */
-	unsigned limit;     /* children at most */
+	unsigned verbosity;  /* 0 nothing, 1 trouble, 2 everything */
+	unsigned limit;      /* children at most */
+	unsigned per_client; /* of one client; 0: no matter */
 	int backlog;
 	const char *rules_path; /* NULL: everybody is let in */
 	bool rules_may_miss;
@@ -37,13 +38,14 @@ struct tcpservice {
 	const char *host, *port;
 	char **program;
 
-	int fd; /* the listening socket */
+	int fd;               /* the listening socket */
+	unsigned from_client; /* connections of this child's client, this one included */
 	struct cdbfile rules;
 	bool rules_ok;
 	struct err rules_error; /* why not */
 };
 
-#define TCPSERVICE_LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:pPoO146Z:"
+#define TCPSERVICE_LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:C:pPoO146Z:"
 #define TCPSERVICE_FLAGS "1UXpPhHrRoOdDqQv46"
 
 #define TCPSERVICE_INIT(program_name)                                                             \
