@@ -92,8 +92,9 @@ def test_setlock_excludes(tmp_path, holder, other):
 
 
 def test_setlock_waits(tmp_path):
-    with subprocess.Popen([program("setlock"), "l", "cat"], cwd=tmp_path, stdin=subprocess.PIPE) as first:
-        wait_until(lambda: os.path.exists(tmp_path / "l"), 10, "the lock file")
+    with subprocess.Popen([program("setlock"), "l", "sh", "-c", "echo locked; cat"], cwd=tmp_path,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout.readline() == b"locked\n"
         with subprocess.Popen([program("setlock"), "l", "echo", "mine"], cwd=tmp_path, stdout=subprocess.PIPE) as second:
             time.sleep(0.2)
             assert second.poll() is None

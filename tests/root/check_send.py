@@ -378,7 +378,7 @@ def schedule(m):
     m.queue(["ann-sch@lab.test"])
     m.wait_log(r"^delivery \d+: deferral: $", mark)
     time.sleep(1.2)
-    equal(m.log(mark).count("starting"), 1)
+    equal(m.log(mark).count(" to local ann-sch@lab.test"), 1)
 
 
 # ---- bounces ------------------------------------------------------------------------------------
