@@ -140,6 +140,7 @@ def test_an_import_may_be_killed_at_any_time(instance, left_behind, running):
         process.wait()
     queue(instance, "import", left_behind)
     if not running:
+        wait_until(lambda: not instance.leftovers(), 20, "journals of killed imports to end")
         instance.start()
     instance.wait_delivered("joe")
     wait_until(lambda: all(m["state"] == "deferred" for m in listed(instance)), 20, "attempts")

@@ -22,7 +22,7 @@
 #define COMPLAIN_MS 10000
 #define READ_SIZE 65536
 #define ENVELOPE_MAX (24u << 20)   /* recipients of one message, encoded */
-#define NOTES_MAX (8u << 20) /* texts of failures of a message from another queue */
+#define NOTES_MAX (8u << 20)       /* texts of failures of a message from another queue */
 #define ATTRIBUTES_MAX (32u << 10) /* of one message: they go into one packet with its sender */
 
 /* Exit codes of qmail-queue (contract §5.3) that the journal answers with. */
@@ -376,6 +376,14 @@ static void add_past(struct incoming *m, struct journal_message *message)
 	message->notes = buf_str(&m->notes);
 }
 
+/* Has the client gone, who would not hear that its message is accepted? */
+static bool has_left(const struct client *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void stage(struct client *c)
 {
 	struct incoming *m = &c->m;
@@ -393,6 +401,11 @@ static void stage(struct client *c)
 					   .body_crc = m->body_crc };
 	struct err e;
 
+	/* Nothing was promised, and whoever looks into the queue after its end must not find the message appear. */
+	if (has_left(c)) {
+		end_message(c, WRITE_ERROR);
+		return;
+	}
 	if (m->past)
 		add_past(m, &message);
 
@@ -409,19 +422,10 @@ static void stage(struct client *c)
 	c->sv->last_waiting = c;
 }
 
-/* Has the client gone, who would not hear that its message is accepted? */
-static bool has_left(const struct client *c)
-{
-	char byte;
-
-	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
 void client_body_synced(struct server *sv, struct client *c, bool ok)
 {
 	(void)sv;
-	/* Nothing was promised, and whoever comes after it must not find the message appear. */
-	if (ok && !has_left(c))
+	if (ok)
 		stage(c);
 	else
 		end_message(c, WRITE_ERROR);

@@ -17,6 +17,8 @@ static const struct {
 	{ "status", quill_status, "[DIR]", "is it running, and how much is in the queue?" },
 	{ "queue", quill_queue, "[list|show|hold|release|retry|remove|bounce|edit|requeue] ...",
 	  "what waits, and what becomes of it" },
+	{ "trace", quill_trace, "[-C DIR] NUMBER|ADDRESS|MESSAGE-ID|TRACE [LOG...]", "the whole way of a message" },
+	{ "why", quill_why, "[-C DIR] ADDRESS", "what would happen to mail for an address" },
 	{ "user", quill_user, "add|list|remove|passwd|quota|alias ...", "mailboxes without system accounts" },
 	{ "dns", quill_dns, "[-C DIR] NAME [TYPE]", "look a name up as the mail system does" },
 	{ "setup", quill_setup, "[--print] [DIR]", "make the accounts, and give what is installed to them" },

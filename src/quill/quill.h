@@ -6,6 +6,8 @@
  *   quill_init.c    quill init DIR
  *   quill_up.c      quill up DIR
  *   quill_status.c  quill status
+ *   quill_trace.c   quill trace
+ *   quill_why.c     quill why
  *   quill_queue.c   quill queue, with queue_import.c and queue_export.c
  *   quill_check.c   quill check
  *   quill_user.c    quill user: the table of mailboxes
@@ -24,6 +26,8 @@ int quill_init(int argc, char **argv);
 int quill_up(int argc, char **argv);
 int quill_status(int argc, char **argv);
 int quill_queue(int argc, char **argv);
+int quill_trace(int argc, char **argv);
+int quill_why(int argc, char **argv);
 int quill_check(int argc, char **argv);
 int quill_user(int argc, char **argv);
 int quill_dns(int argc, char **argv);

@@ -30,7 +30,7 @@ static const char options[] = "+:tf:r:F:b:"
 			      "A:B:C:D:L:M:N:O:Q:R:V:X:e:h:o:p:"
 			      "E::J::d::q::";
 
-enum mode { MODE_MAIL, MODE_SMTP, MODE_QUEUE, MODE_ALIASES };
+enum mode { MODE_MAIL, MODE_SMTP, MODE_QUEUE, MODE_ALIASES, MODE_VERIFY };
 
 struct request {
 	enum mode mode;
@@ -73,8 +73,9 @@ static enum mode mode_of(const char *arg)
 		    "sendmail: fatal: -b%c: sendmail is no daemon here; qmail-start runs the mail system and "
 		    "qmail-smtpd receives mail\n%s",
 		    *arg, usage);
-	case 't':
 	case 'v':
+		return MODE_VERIFY;
+	case 't':
 		die(100, "sendmail: fatal: -b%c: there is no address test mode\n%s", *arg, usage);
 	default:
 		die(100, "%s", usage);
@@ -204,6 +205,25 @@ static void run_smtp(void)
 	become(name, (char *[]){ name, NULL });
 }
 
+/* What would happen to mail for each address. */
+static _Noreturn void verify(char **addresses)
+{
+	static char name[] = "quill", command[] = "why";
+	size_t n = 0;
+	char **argv;
+
+	while (addresses[n])
+		n++;
+	if (n == 0)
+		die(100, "%s", usage);
+	argv = mem_array(NULL, n + 3, sizeof *argv);
+	argv[0] = name;
+	argv[1] = command;
+	for (size_t i = 0; i <= n; i++)
+		argv[i + 2] = i < n ? without_brackets(addresses[i]) : NULL;
+	become(name, argv);
+}
+
 static int send_mail(const struct request *r)
 {
 	struct inject_request request = {
@@ -257,6 +277,8 @@ int main(int argc, char **argv)
 	case MODE_SMTP:
 		run_smtp();
 		break;
+	case MODE_VERIFY:
+		verify(r.recipients);
 	case MODE_MAIL:
 		break;
 	}
