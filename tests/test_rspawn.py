@@ -1,4 +1,5 @@
 """qmail-rspawn: results for each recipient, sessions kept and shared, exchangers tried in turn."""
+import collections
 import os
 import signal
 import socket
@@ -82,6 +83,26 @@ def test_announced_limit_is_obeyed(keyword, most):
         assert r.deliver(*[f"r{i}@h.test" for i in range(40)]) == [ACCEPTED] * 40
         assert max(len(m.recipients) for m in sink.messages) == most
         assert sum(line.startswith(b"RCPT") for _, line in sink.commands) == 40
+
+
+@pytest.mark.parametrize("offers", [("PIPELINING", "CHUNKING"), ("PIPELINING",), ()])
+def test_announced_limits_of_a_session_are_obeyed(offers):
+    counts = collections.Counter()
+    with Sink(extensions=(*offers, "LIMITS RCPTMAX=100 MAILMAX=7")) as sink, Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
+        sink.on("mail", lambda a, s: counts.update([s.number]))
+        numbers = [r.request([f"r{i}@h.test"]) for i in range(60)]
+        assert all(r.wait(n) == [ACCEPTED] for n in numbers)
+        assert [r.deliver() for _ in range(10)] == [[ACCEPTED]] * 10
+        assert max(counts.values()) == 7 and sum(counts.values()) == 70
+    seen = collections.defaultdict(set)
+    with Sink(extensions=(*offers, "LIMITS RCPTDOMAINMAX=2")) as sink, Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
+        sink.on("rcpt", lambda a, s: seen[s.number].add(a.rpartition(b"@")[2].lower()) and None)
+        for names in (("a", "b", "A", "c", "b", "c", "c", "d"), ("e",) * 10):
+            numbers = [r.request([f"x@{name}.test"]) for name in names]
+            assert all(r.wait(n) == [ACCEPTED] for n in numbers)
+        for name in "aabbcc":
+            assert r.deliver(f"x@{name}.test") == [ACCEPTED]
+        assert max(len(domains) for domains in seen.values()) == 2 and len(sink.messages) == 24
 
 
 def test_452_to_the_first_recipient_defers(sink, rspawn):

@@ -254,7 +254,7 @@ static void progress(struct conn *c)
 	collect_done(c);
 	if (s->stage == SESSION_BROKEN)
 		end(c, CONN_CLOSED, 0);
-	else if (c->jobs[0] == NULL && peer_has_waiting(c->peer))
+	else if (c->jobs[0] == NULL && (peer_has_waiting(c->peer) || !session_takes(s, false)))
 		conn_quit(c);
 	else if (c->jobs[0] == NULL && !c->idle)
 		become_idle(c);

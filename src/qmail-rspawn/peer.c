@@ -178,7 +178,7 @@ static void adapt_policy(const struct peer *p, struct job *j)
 static bool suits(const struct conn *c, const struct job *j)
 {
 	return c->settings == j->settings && c->identity == j->identity &&
-	       session_policy_eq(&c->session.policy, &j->policy);
+	       session_admits(&c->session, &j->transaction) && session_policy_eq(&c->session.policy, &j->policy);
 }
 
 static bool open_connection(struct peer *p, struct job *j)

@@ -8,7 +8,7 @@
 
 void session_init(struct session *s, const char *peer, struct str helo)
 {
-	*s = (struct session){ .helo = helo, .out = BUF_INIT(SESSION_OUT_MAX) };
+	*s = (struct session){ .helo = helo, .out = BUF_INIT(SESSION_OUT_MAX), .domains = BUF_INIT(SESSION_OUT_MAX) };
 	snprintf(s->peer, sizeof s->peer, "%s", peer);
 	smtpreply_init(&s->reply);
 }
@@ -37,6 +37,7 @@ bool session_policy_eq(const struct session_policy *a, const struct session_poli
 void session_free(struct session *s)
 {
 	buf_free(&s->out);
+	buf_free(&s->domains);
 	smtpreply_free(&s->reply);
 	s->current = s->next = NULL;
 	s->stage = SESSION_BROKEN;

@@ -77,11 +77,14 @@ struct session {
 	unsigned mechanism;   /* enum ehlo_auth in use */
 	unsigned auth_step;
 	struct ehlo ehlo;
-	struct buf out;                     /* to be written */
-	uint64_t written;                   /* bytes written so far */
-	size_t replies;                     /* whole replies received */
-	size_t rcpt_max;                    /* recipients that the server was seen to take at a time, 0: not known */
-	size_t messages;                    /* transactions that ended in good order */
+	struct buf out;     /* to be written */
+	uint64_t written;   /* bytes written so far */
+	size_t replies;     /* whole replies received */
+	size_t rcpt_max;    /* recipients that the server was seen to take at a time, 0: not known */
+	size_t messages;    /* transactions that ended in good order */
+	size_t begun;       /* transactions */
+	struct buf domains; /* of recipients so far, where their number is limited; each ends in LF */
+	size_t ndomains;
 	bool must_reset;                    /* the server has an envelope that was given up */
 	bool silent;                        /* why the session ended: time was up */
 	bool out_of_step;                   /* the server waits for content that will not come */
@@ -99,6 +102,9 @@ void session_free(struct session *s);
 
 /* May session_begin be called? With `ahead`, also while another transaction still waits for its last reply. */
 bool session_takes(const struct session *s, bool ahead);
+
+/* Is the transaction within the limits that the server has announced for a session? */
+bool session_admits(const struct session *s, const struct transaction *t);
 
 /*
  * Starts a transaction (stage NEW). Recipients that cannot be sent get their

@@ -39,6 +39,9 @@ void session_qmtp_input(struct session *s, struct str bytes);
 /* What follows the content. */
 void session_qmtp_envelope(struct session *s, const struct transaction *t);
 
+/* For session_admits. */
+void session_note_domains(struct session *s, const struct transaction *t);
+
 /* The first recipient from i on that is asked for. */
 size_t session_skip_unsendable(const struct transaction *t, size_t i);
 /* Behind the last recipient that fits into one transaction. */

@@ -21,13 +21,22 @@ static void take_auth(struct ehlo *e, struct str names)
 
 static void take_limits(struct ehlo *e, struct str limits)
 {
+	const struct {
+		struct str name;
+		uint64_t *max;
+	} known[] = {
+		{ STR("RCPTMAX"), &e->rcpt_max },
+		{ STR("MAILMAX"), &e->mail_max },
+		{ STR("RCPTDOMAINMAX"), &e->domain_max },
+	};
 	struct str limit, name, value;
 
 	while (limits.n) {
 		str_cut(limits, ' ', &limit, &limits);
 		str_cut(limit, '=', &name, &value);
-		if (str_ieq(name, STR("RCPTMAX")) && !str_to_u64(value, &e->rcpt_max))
-			e->rcpt_max = 0;
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+			if (str_ieq(name, known[i].name) && !str_to_u64(value, known[i].max))
+				*known[i].max = 0;
 	}
 }
 

@@ -116,6 +116,52 @@ size_t session_end_of_envelope(const struct session *s, const struct transaction
 	return i;
 }
 
+static bool has_domain(const struct buf *domains, struct str domain)
+{
+	struct str rest = buf_str(domains), line;
+
+	while (str_next_line(&rest, &line))
+		if (str_ieq(line, domain))
+			return true;
+	return false;
+}
+
+/* The domains in t that are new to the list; they are added. */
+static size_t add_domains(struct buf *domains, const struct transaction *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->nrecipients; i++) {
+		struct str domain = str_from(t->recipients[i], str_rchr(t->recipients[i], '@') + 1);
+
+		if (t->rcpt[i].letter == 'h' || has_domain(domains, domain))
+			continue;
+		buf_add(domains, domain);
+		buf_addc(domains, '\n');
+		n++;
+	}
+	return n;
+}
+
+bool session_admits(const struct session *s, const struct transaction *t)
+{
+	struct buf domains = BUF_INIT(SESSION_OUT_MAX);
+	size_t more;
+
+	if (s->ehlo.domain_max == 0 || s->ndomains == 0)
+		return true;
+	buf_add(&domains, buf_str(&s->domains));
+	more = add_domains(&domains, t);
+	buf_free(&domains);
+	return s->ndomains + more <= s->ehlo.domain_max;
+}
+
+void session_note_domains(struct session *s, const struct transaction *t)
+{
+	if (s->ehlo.domain_max)
+		s->ndomains += add_domains(&s->domains, t);
+}
+
 static bool local_part_needs_utf8(struct str address)
 {
 	return idn_needed(str_head(address, str_rchr(address, '@')));

@@ -96,6 +96,7 @@ void session_ask(struct session *s, struct transaction *t)
 		return;
 	}
 	t->asked = true;
+	session_note_domains(s, t);
 	t->wishes_told = t->wishes && s->ehlo.dsn;
 	t->chunk = s->ehlo.chunking && !s->policy.no_chunking && t->exact && t->wire_size;
 	/* What becomes of a chunk that perhaps nobody may have is not known yet: the server may keep its envelope. */
@@ -111,7 +112,7 @@ void session_ask(struct session *s, struct transaction *t)
 
 bool session_takes(const struct session *s, bool ahead)
 {
-	if (s->stage == SESSION_BROKEN)
+	if (s->stage == SESSION_BROKEN || (s->ehlo.mail_max && s->begun >= s->ehlo.mail_max))
 		return false;
 	if (s->current == NULL)
 		return true;
@@ -148,6 +149,7 @@ void session_begin(struct session *s, struct transaction *t)
 		t->stage = TRANSACTION_DONE;
 		return;
 	}
+	s->begun++;
 	if (s->current == NULL) {
 		s->current = t;
 		if (s->stage == SESSION_READY)
