@@ -1,6 +1,7 @@
 """What senders are told: bounces in both forms, as programs read them."""
 import email
 import email.policy
+import os
 import re
 import signal
 import time
@@ -320,6 +321,16 @@ def late(instance, sink, pattern="^delivery 1: deferral"):
     instance.wait_log(pattern.replace("1", "2"))
 
 
+def let_go(instance, sink):
+    sink.on("rcpt", None)
+
+    def delivered():
+        instance.signal("qmail-send", signal.SIGALRM)
+        time.sleep(0.2)
+        return sink.messages
+    wait_until(delivered, what="delivery")
+
+
 def deferring(make_instance, sink, **control):
     sink.on("rcpt", lambda a, s: "450 4.2.1 later" if b"later@" in a else None)
     return make_instance("joe", "ann", sink=sink, control={"delaynotice": "1", "rcpthosts": "a.test\nfar.test", **control})
@@ -345,9 +356,7 @@ def test_own_senders_hear_of_delay_once(make_instance, sink):
     i.start()
     i.signal("qmail-send", signal.SIGALRM)
     wait_until(lambda: len(re.findall("deferral:", i.log())) >= 4, what="an attempt after the restart")
-    sink.on("rcpt", None)
-    i.signal("qmail-send", signal.SIGALRM)
-    wait_until(lambda: sink.messages, what="delivery")
+    let_go(i, sink)
     i.wait_empty()
     assert len(i.maildir("joe")) == 1
 
@@ -357,9 +366,7 @@ def test_no_notice_of_delay_for_bulk(make_instance, sink, header):
     i = deferring(make_instance, sink)
     i.queue(header + HELLO, "joe@a.test", "later@far.test")
     late(i, sink)
-    sink.on("rcpt", None)
-    i.signal("qmail-send", signal.SIGALRM)
-    wait_until(lambda: sink.messages, what="delivery")
+    let_go(i, sink)
     i.wait_empty()
     assert i.maildir("joe") == [] and "delay notice" not in i.log()
 
@@ -372,9 +379,7 @@ def test_outsiders_hear_of_delay_only_when_they_ask(make_instance, sink, sender,
     late(i, sink)
     if told:
         assert b"Action: delayed\n" in bounce_of(i)
-    sink.on("rcpt", None)
-    i.signal("qmail-send", signal.SIGALRM)
-    wait_until(lambda: sink.messages, what="delivery")
+    let_go(i, sink)
     i.wait_empty()
     assert len(i.maildir("joe")) == told
 
@@ -392,10 +397,46 @@ def test_a_late_recipient_does_not_hold_up_the_bounce_of_another(make_instance, 
     i.wait_delivered("joe", 2)
     # It is told once, also by those who come later.
     i.kill_all()
-    sink.on("rcpt", None)
     i.start()
-    i.signal("qmail-send", signal.SIGALRM)
-    wait_until(lambda: sink.messages, what="delivery")
+    let_go(i, sink)
     wait_until(lambda: re.search(r"^end msg 1$", i.log(), re.M), what="end")
     time.sleep(0.3)
     assert len(i.maildir("joe")) == 2
+
+
+# ---- sent on by .qmail ---------------------------------------------------------------------------
+
+def test_forwarding_reports_success_and_passes_the_rest_on(make_instance):
+    with Sink(extensions=["DSN"]) as sink:
+        i = make_instance("joe", sink=sink)
+        i.add_user("joe", one="&x@far.test\n", two="&x@far.test\n&y@far.test\n")
+        send(i, "joe@a.test", {"joe-one@a.test": ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;o@b.test"]}, ["ENVID=id"])
+        i.wait_delivered("joe")
+        assert success_notice(i, "joe", "relayed", "joe-one@a.test")
+        wait_until(lambda: sink.messages, what="forwarded message")
+        commands = [line for _, line in sink.commands]
+        assert b"MAIL FROM:<joe@a.test> ENVID=id" in commands
+        assert b"RCPT TO:<x@far.test> NOTIFY=FAILURE ORCPT=rfc822;o@b.test" in commands
+        for message in os.listdir(i.users["joe"] + "/Maildir/new"):
+            os.unlink(i.users["joe"] + "/Maildir/new/" + message)
+        send(i, "joe@a.test", {"joe-two@a.test": ["NOTIFY=SUCCESS"]})
+        i.wait_delivered("joe")
+        assert success_notice(i, "joe", "expanded", "joe-two@a.test")
+        wait_until(lambda: len(sink.messages) == 2, what="second message")
+        assert b"RCPT TO:<y@far.test> NOTIFY=NEVER" in [line for _, line in sink.commands]
+
+
+def test_never_means_never_behind_a_forward(make_instance):
+    i = make_instance("joe")
+    i.add_user("joe", on="&nobody@a.test\n")
+    send(i, "joe@a.test", {"joe-on@a.test": ["NOTIFY=NEVER"]})
+    i.wait_log("failure: Sorry,_no_mailbox")
+    i.wait_empty()
+    assert i.maildir("joe") == [] and "bounce msg" not in i.log()
+
+
+def test_list_owner_gets_bounces_whatever_the_sender_asked_for(make_instance):
+    i = make_instance("joe", "ann")
+    i.add_user("joe", list="&nobody@a.test\n", list_owner="&ann@a.test\n")
+    send(i, "joe@a.test", {"joe-list@a.test": ["NOTIFY=NEVER"]})
+    assert qsbmf_recipients(i.wait_delivered("ann")[0]) == ["nobody@a.test"]

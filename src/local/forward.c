@@ -1,5 +1,6 @@
 #include "local/forward.h"
 
+#include "mail/dsn.h"
 #include "submit/submit.h"
 
 static bool put_message(struct submit *s, const struct forward *f, struct message *m, struct err *e)
@@ -31,6 +32,20 @@ static bool commit(struct submit *s, pid_t *qp, struct err *e)
 	return false;
 }
 
+/* RFC 3461 §5.2.7.3: success is reported here. */
+static void put_recipients(struct submit *s, const struct forward *f)
+{
+	const struct local_wishes *w = f->wishes;
+
+	if (w)
+		submit_dsn(s, w->ret, str_of(w->envid));
+	for (size_t i = 0; i < f->n; i++) {
+		submit_recipient(s, f->address[i]);
+		if (w)
+			submit_recipient_dsn(s, dsn_notify_forward(w->notify), str_of(w->orcpt));
+	}
+}
+
 bool forward_send(const struct forward *f, struct message *m, pid_t *qp, struct err *e)
 {
 	struct submit s = SUBMIT_INIT;
@@ -45,8 +60,7 @@ bool forward_send(const struct forward *f, struct message *m, pid_t *qp, struct 
 	ok = put_message(&s, f, m, e);
 	if (ok) {
 		submit_sender(&s, str_of(f->sender));
-		for (size_t i = 0; i < f->n; i++)
-			submit_recipient(&s, f->address[i]);
+		put_recipients(&s, f);
 		ok = commit(&s, qp, e);
 	} else {
 		submit_cancel(&s);

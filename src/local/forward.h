@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "local/local.h"
 #include "local/message.h"
 
 struct forward {
@@ -14,6 +15,7 @@ struct forward {
 	struct str header;         /* goes in front: the Delivered-To line */
 	const struct str *address; /* as they stand in the file */
 	size_t n;
+	const struct local_wishes *wishes; /* of the sender; NULL: none */
 };
 
 /* True: queued for good, *qp is the number to show. False, with the text for the report, and kind. */

@@ -250,7 +250,10 @@ static bool send_forwards(struct delivery *d, pid_t *qp, struct err *e)
 
 	if (!find_newsender(d, e))
 		return false;
-	f = (struct forward){ buf_cstr(&d->newsender), buf_str(&d->dtline), d->forwards, d->nforwards };
+	f = (struct forward){ buf_cstr(&d->newsender), buf_str(&d->dtline), d->forwards, d->nforwards, NULL };
+	/* A list's owner hears of its mail, and has asked for nothing. */
+	if (strcmp(f.sender, d->job->sender) == 0)
+		f.wishes = &d->job->wishes;
 	return forward_send(&f, d->message, qp, e);
 }
 

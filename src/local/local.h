@@ -15,10 +15,17 @@
 #define LOCAL_PERMANENT 100
 #define LOCAL_TEMPORARY 111
 
+/* What the sender wants to hear of the message (mail/dsn.h). NULL is the empty string. */
+struct local_wishes {
+	uint8_t ret, notify;
+	const char *envid, *orcpt;
+};
+
 struct local_job {
 	const char *user, *home;
 	const char *local, *dash, *ext; /* contract §10.1 */
 	const char *host, *sender;
+	struct local_wishes wishes;
 	const char *default_delivery; /* .qmail content where there is none */
 	const char *instructions;     /* .qmail content that counts whatever files there are, or NULL */
 	bool make_maildir;            /* the Maildir in the home is made where it does not exist */

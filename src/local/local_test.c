@@ -190,7 +190,7 @@ static void forwards_go_to_the_queue(void **state)
 {
 	int fd = message_of("Subject: x\n\n");
 	const struct str to[] = { STR("a@b"), STR("c d@e") };
-	const struct forward f = { "s@x", STR("Delivered-To: me\n"), to, 2 };
+	const struct forward f = { "s@x", STR("Delivered-To: me\n"), to, 2, NULL };
 	struct err e;
 	pid_t qp = 0;
 

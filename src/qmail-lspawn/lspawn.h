@@ -81,6 +81,8 @@ struct lspawn_job {
 	bool virtual;            /* there is a table of mailboxes, which comes before both */
 	struct owner owner;      /* filled when known is OWNER_FOUND */
 	int message;             /* descriptor; the caller's */
+	uint8_t ret, notify;     /* what the sender wants to hear, as in the request */
+	struct str envid, orcpt;
 };
 
 /* lspawn_loop.c: returns when a signal asked for the end and the running deliveries have ended. */

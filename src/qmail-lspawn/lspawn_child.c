@@ -155,6 +155,10 @@ void lspawn_put_job(struct buf *b, const struct lspawn_job *job)
 	wire_put_str(b, job->local);
 	wire_put_str(b, job->host);
 	wire_put_str(b, job->sender);
+	wire_put_u8(b, job->ret);
+	wire_put_u8(b, job->notify);
+	wire_put_str(b, job->envid);
+	wire_put_str(b, job->orcpt);
 	wire_put_u8(b, job->known == OWNER_FOUND && !job->virtual);
 	if (job->known != OWNER_FOUND || job->virtual)
 		return;
@@ -164,7 +168,8 @@ void lspawn_put_job(struct buf *b, const struct lspawn_job *job)
 
 /* The strings of the delivery at hand; owned. */
 struct strings {
-	char *local, *host, *sender, *dash, *ext;
+	char *local, *host, *sender, *dash, *ext, *envid, *orcpt;
+	uint8_t ret, notify;
 };
 
 static void replace(char **z, struct str s)
@@ -180,6 +185,10 @@ static bool get_job(struct str packet, struct strings *z)
 	replace(&z->local, wire_get_str(&r, OWNER_TEXT_MAX));
 	replace(&z->host, wire_get_str(&r, OWNER_TEXT_MAX));
 	replace(&z->sender, wire_get_str(&r, OWNER_TEXT_MAX));
+	z->ret = wire_get_u8(&r);
+	z->notify = wire_get_u8(&r);
+	replace(&z->envid, wire_get_str(&r, OWNER_TEXT_MAX));
+	replace(&z->orcpt, wire_get_str(&r, OWNER_TEXT_MAX));
 	/* Otherwise it is the same address again, with the same dash and ext. */
 	if (wire_get_u8(&r)) {
 		replace(&z->dash, wire_get_str(&r, OWNER_TEXT_MAX));
@@ -260,6 +269,7 @@ static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struc
 			.ext = z->ext,
 			.host = z->host,
 			.sender = z->sender,
+			.wishes = { z->ret, z->notify, z->envid, z->orcpt },
 			.default_delivery = virtual ? "./Maildir/" : l->default_delivery,
 			.message_fd = 0,
 			.limits = l->limits,
@@ -299,6 +309,10 @@ _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job
 		.sender = mem_copy(job->sender),
 		.dash = mem_copy(str_of(owner.dash)),
 		.ext = mem_copy(str_of(owner.ext)),
+		.envid = mem_copy(job->envid),
+		.orcpt = mem_copy(job->orcpt),
+		.ret = job->ret,
+		.notify = job->notify,
 	};
 	serve(l, &owner, &virtual, &z, control, may_stay(job, &owner));
 }

@@ -53,6 +53,10 @@ static const char *check(const struct delivery_request *r, int message, struct l
 		.sender = r->sender,
 		.owner = OWNER_INIT,
 		.message = message,
+		.ret = r->ret,
+		.notify = r->notify[0],
+		.envid = r->envid,
+		.orcpt = r->orcpts[0],
 	};
 	return NULL;
 }

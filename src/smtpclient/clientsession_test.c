@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "mail/dsn.h"
 #include "smtpclient/clientsession.h"
 
 /* A script: '<' lines come from the server, '>' lines are what the session must have written by then. */
@@ -82,6 +83,36 @@ static void expect_result(struct transaction *t, size_t i, char letter, const ch
 
 #define PIPELINING "250-x\r\n250 PIPELINING\r\n"
 #define ACCEPTED "127.0.0.1 accepted message.\nRemote host said: 250 done\n"
+
+static void test_wishes_for_notifications(void **state)
+{
+	const uint8_t notify[] = { 0, DSN_SUCCESS | DSN_DELAY };
+	const struct str orcpts[] = { STR(""), STR("rfc822;o+2Bx@b.test") };
+	const uint32_t turned[] = { 1, 0 };
+	struct transaction_wishes w = { DSN_RET_HDRS, STR("id+20"), notify, orcpts, turned };
+	struct play p;
+
+	(void)state;
+	start(&p, 2);
+	p.t.wishes = &w;
+	server(&p, "220 hi\r\n");
+	buf_clear(&p.seen);
+	server(&p, "250-x\r\n250-PIPELINING\r\n250 DSN\r\n");
+	expect_written(&p, "MAIL FROM:<s@a.test> RET=HDRS ENVID=id+20\r\n"
+			   "RCPT TO:<a@h.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+2Bx@b.test\r\n"
+			   "RCPT TO:<b@h.test>\r\nDATA\r\n");
+	assert_true(p.t.wishes_told);
+	stop(&p);
+	/* A server that does not know of them is not told, and nobody is to rely on it. */
+	start(&p, 2);
+	p.t.wishes = &w;
+	server(&p, "220 hi\r\n");
+	buf_clear(&p.seen);
+	server(&p, PIPELINING);
+	expect_written(&p, "MAIL FROM:<s@a.test>\r\nRCPT TO:<a@h.test>\r\nRCPT TO:<b@h.test>\r\nDATA\r\n");
+	assert_false(p.t.wishes_told);
+	stop(&p);
+}
 
 static void test_lockstep(void **state)
 {
@@ -538,6 +569,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lockstep),
+		cmocka_unit_test(test_wishes_for_notifications),
 		cmocka_unit_test(test_next_envelope_goes_behind_the_dot),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_an_envelope_that_was_given_up_is_reset),
