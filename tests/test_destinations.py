@@ -6,6 +6,7 @@ import time
 import pytest
 
 from quilltest import Sink, Stall, free_port, wait_until
+from quilltest.instance import program
 
 HELLO = b"Subject: hello\n\nbody\n"
 
@@ -131,6 +132,8 @@ def test_schedule_and_lifetime_of_a_destination(make_instance, sink):
 def test_bad_lines(make_instance, sink):
     """One line in the log; at the start the others count, and after SIGHUP all that was there before."""
     i = make_instance(sink=sink, control={"destinations": "x.test:rate=what\nfar.test:concurrency=1"})
+    check = i.run(program("quill"), "check", i.home, check=False)
+    assert b"problem: control/destinations line 1: \"rate=what\" is not understood" in check.stdout
     i.wait_log(r"^warning: control/destinations line 1: \"rate=what\" is not understood; this line is without effect$")
     i.control(destinations="far.test:concurrency=5\ny.test concurrency=3")
     i.signal("qmail-send", signal.SIGHUP)

@@ -19,8 +19,12 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-/* Blocks are aligned to their size, so that an object's address tells which one it is in. */
-#define BLOCK 65536u
+/*
+ * Blocks are aligned, so that an object's address tells which one it is in. They end a little before the next
+ * multiple: malloc puts its own words there, and would leave a gap of a whole block otherwise.
+ */
+#define ALIGNMENT 65536u
+#define BLOCK (ALIGNMENT - 64)
 #define HEADER 16u
 
 static uint32_t in_block(const struct pool *p)
@@ -30,7 +34,7 @@ static uint32_t in_block(const struct pool *p)
 
 static void add_block(struct pool *p)
 {
-	char *block = mem_aligned(BLOCK, BLOCK);
+	char *block = mem_aligned(ALIGNMENT, BLOCK);
 
 	p->blocks = mem_array(p->blocks, (size_t)p->nblocks + 1, sizeof *p->blocks);
 	memcpy(block, &p->nblocks, sizeof p->nblocks);
@@ -65,7 +69,7 @@ void pool_drop(struct pool *p, void *object)
 
 uint32_t pool_number(const struct pool *p, const void *object)
 {
-	const char *block = (const char *)((uintptr_t)object & ~(uintptr_t)(BLOCK - 1));
+	const char *block = (const char *)((uintptr_t)object & ~(uintptr_t)(ALIGNMENT - 1));
 	uint32_t n;
 
 	memcpy(&n, block, sizeof n);

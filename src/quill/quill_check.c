@@ -8,6 +8,7 @@
 #include "conf/control.h"
 #include "conf/controls.h"
 #include "quill/quill.h"
+#include "route/destpolicies.h"
 #include "sys/accounts.h"
 #include "sys/file.h"
 #include "sys/home.h"
@@ -88,6 +89,16 @@ static bool known_name(void *ctx, const char *name)
 	return true;
 }
 
+static void check_destinations(struct check *c)
+{
+	struct destpolicies policies;
+	struct err e;
+
+	if (!destpolicies_load(&policies, &e))
+		problem(c, e.text, "");
+	destpolicies_free(&policies);
+}
+
 static void check_controls(struct check *c)
 {
 	size_t n;
@@ -104,6 +115,7 @@ static void check_controls(struct check *c)
 			problem(c, e.text, "");
 	if (!have_me(&e))
 		problem(c, e.text, "");
+	check_destinations(c);
 	if (access("control/rcpthosts", F_OK) == -1)
 		printf("note: without control/rcpthosts only mail for local and virtual domains is accepted\n");
 	file_list(dir, known_name, c);
