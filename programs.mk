@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery classicqueue maillog route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog
+	dnsmessage ucspi netrules tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -121,6 +121,8 @@ LIB_dnstool := base sys dns filter
 LIB_supervision := base sys filter
 # Lines of logs: stamps, patterns, directories that rotate.
 LIB_linelog := base sys filter
+# What qmail-send's log says of each message and delivery. Pure.
+LIB_analog := base
 
 # Linked statically: they run once for every message, and loading shared
 # libraries is a fifth of what such a run costs.
@@ -231,6 +233,9 @@ PROG_pgrphack := filter
 PROG_fghack := filter sys base
 PROG_readproctitle := sys base
 PROG_errorsto := filter base
+# Reports from qmail-send's log.
+PROG_matchup := analog linelog filter sys base
+PROG_columnt := filter sys base
 PROG_multilog := linelog filter sys base
 PROG_tai64n := linelog sys base
 PROG_tai64nlocal := linelog base
@@ -250,7 +255,9 @@ PROG_serialsmtp := serial smtpclient mail ucspi filter sys base
 PROG_serialqmtp := serial qmtp filter sys base
 
 # Shell scripts, in scripts/; they run our programs.
-SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect maildirsmtp maildirqmtp
+SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect maildirsmtp maildirqmtp \
+	xqp xsender xrecipient ddist successes failures deferrals recipients rhosts rxdelay senders suids \
+	zddist zsuccesses zfailures zdeferrals zrecipients zrhosts zrxdelay zsenders zsuids zoverall zsendmail
 
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk

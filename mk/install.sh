@@ -67,6 +67,12 @@ for section in 1 5 7 8; do
 	[ $# = 1 ] || (shift; install -m 0644 -t "$home/man/man$section" "$@")
 	set -- "$1"
 done
+# A page for several names can be found by each of them.
+awk '/^\.Sh/ { names = $2 == "NAME"; next }
+	names && $1 == ".Nm" { page = FILENAME; sub(/.*\//, "", page); print page, $2 }' man/*.[1-8] |
+while read -r page name; do
+	[ "$page" = "$name.${page##*.}" ] || ln -sf "$page" "$home/man/man${page##*.}/$name.${page##*.}"
+done
 for text in README.md CHANGELOG.md SECURITY.md LICENSE docs/*.md; do
 	[ ! -e "$text" ] || install -m 0644 "$text" "$home/doc/"
 done
@@ -95,7 +101,7 @@ if [ "${PREFIX:-}" ]; then
 	to=${HOME_DIR:-/var/qmail}
 	links bin $(for p in "$bin"/*; do layout_linked "${p##*/}" && echo "$to/bin/${p##*/}"; done)
 	for section in 1 5 7 8; do
-		links share/man/man$section $(for p in man/*.$section; do
+		links share/man/man$section $(for p in "$home/man/man$section"/*.$section; do
 			[ ! -e "$p" ] || echo "$to/man/man$section/${p##*/}"; done)
 	done
 fi

@@ -26,6 +26,7 @@ layout_has_mode() {
 layout_linked() {
 	case $1 in
 	config|config-fast|mailq|newaliases|sendmail) return 1 ;;
+	ddist|successes|failures|deferrals|recipients|rhosts|rxdelay|senders|suids) return 1 ;;	# reports find them
 	checkpassword|checkpassword-pam) return 0 ;;
 	esac
 	layout_has_mode "$1" 0755
