@@ -244,6 +244,24 @@ def test_mistakes_get_one_clear_answer(words, code, text):
         assert b"quill: fatal: " in r.stderr or b"usage:" in r.stderr
 
 
+def test_quill_check_knows_the_table():
+    with Instance() as i:
+        def check():
+            r = i.run(program("quill"), "check", check=False)
+            return [line for line in r.stdout.decode().splitlines() if line.startswith("problem")]
+        before = check()
+        user(i, "add", "ann@v.test")
+        assert check() == before
+        i.control(virtualdomains="other.test:joe")
+        assert [p for p in check() if p not in before] == \
+            ["problem: v.test is not local; control/virtualdomains must say v.test:v.test"]
+        i.control(virtualdomains="v.test:joe")
+        os.chmod(i.home + "/users/mailboxes.sqlite", 0o644)
+        i.write("users/mailboxes.sqlite-journal", "")
+        found = "\n".join(check())
+        assert "gives v.test to joe" in found and "can be read or written by others" in found and "is not finished" in found
+
+
 def test_a_domain_that_belongs_to_somebody_else_is_not_taken_over():
     with Instance(control={"virtualdomains": "v.test:joe"}) as i:
         r = user(i, "add", "ann@v.test", check=False)

@@ -36,6 +36,9 @@ int quill_setup(int argc, char **argv);
 /* Says "quill: fatal: …" and returns 111 (or 100). */
 int quill_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Tells each mistake around the table of mailboxes. */
+void quill_check_mailboxes(void (*problem)(void *ctx, const char *text), void *ctx);
+
 /* False: a file in control/ cannot be read as what it is, or there is no control/me; e says which. */
 bool quill_controls_readable(struct err *e);
 

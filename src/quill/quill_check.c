@@ -25,6 +25,11 @@ static void problem(struct check *c, const char *what, const char *detail)
 	c->problems++;
 }
 
+static void mailbox_problem(void *ctx, const char *text)
+{
+	problem(ctx, text, "");
+}
+
 static bool readable(const struct controls_file *f, struct err *e)
 {
 	struct control_list list;
@@ -162,6 +167,7 @@ int quill_check(int argc, char **argv)
 		problem(&c, e.text, "");
 	check_controls(&c);
 	check_programs(&c);
+	quill_check_mailboxes(mailbox_problem, &c);
 	if (c.problems == 0)
 		printf("%s: no problem found\n", home_path());
 	return c.problems ? 1 : 0;

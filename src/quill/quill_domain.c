@@ -41,6 +41,28 @@ static bool find_kind(struct str domain, enum domain_kind *kind, struct buf *pre
 	return true;
 }
 
+static bool elsewhere(struct str domain, struct str prefix, struct err *e)
+{
+	return err_perm(e,
+			"control/virtualdomains gives %.*s to %.*s; for mailboxes in the table it must say %.*s:%.*s",
+			STR_ARG(domain), STR_ARG(prefix), STR_ARG(domain), STR_ARG(domain));
+}
+
+bool quill_domain_check(struct str domain, struct err *e)
+{
+	struct buf prefix = BUF_INIT(LINE_LIMIT);
+	enum domain_kind kind;
+	bool ok = find_kind(domain, &kind, &prefix, e);
+
+	if (ok && kind == DOMAIN_OTHER)
+		ok = elsewhere(domain, buf_str(&prefix), e);
+	if (ok && kind == DOMAIN_REMOTE)
+		ok = err_perm(e, "%.*s is not local; control/virtualdomains must say %.*s:%.*s", STR_ARG(domain),
+			      STR_ARG(domain), STR_ARG(domain));
+	buf_free(&prefix);
+	return ok;
+}
+
 bool quill_domain_has_accounts(struct str domain)
 {
 	struct buf prefix = BUF_INIT(LINE_LIMIT);
@@ -154,9 +176,7 @@ bool quill_domain_add(struct str domain, struct err *e)
 	bool ok = find_kind(domain, &kind, &prefix, e);
 
 	if (ok && kind == DOMAIN_OTHER)
-		ok = err_perm(
-		    e, "control/virtualdomains gives %.*s to %.*s; for mailboxes in the table it must say %.*s:%.*s",
-		    STR_ARG(domain), STR_ARG(buf_str(&prefix)), STR_ARG(domain), STR_ARG(domain));
+		ok = elsewhere(domain, buf_str(&prefix), e);
 	if (ok && kind == DOMAIN_REMOTE)
 		ok = add_virtual(domain, e);
 	buf_free(&prefix);

@@ -15,6 +15,9 @@
  */
 bool quill_domain_add(struct str domain, struct err *e);
 
+/* Does mail for the domain reach the table? False: e says what the control files do with it instead. */
+bool quill_domain_check(struct str domain, struct err *e);
+
 /* Is it in control/locals, so that the accounts of the system have its other addresses? */
 bool quill_domain_has_accounts(struct str domain);
 

@@ -260,6 +260,22 @@ bool mailboxdb_aliases(struct mailboxdb *db, struct str domain,
 	return ok;
 }
 
+bool mailboxdb_domains(struct mailboxdb *db, void (*each)(void *ctx, struct str domain), void *ctx, struct err *e)
+{
+	sqlite3_stmt *s = prepare(db,
+				  "SELECT lower(substr(address, instr(address, '@') + 1)) FROM mailbox UNION "
+				  "SELECT lower(substr(address, instr(address, '@') + 1)) FROM alias ORDER BY 1",
+				  e);
+	bool row = true, ok = s != NULL;
+
+	while (ok && row) {
+		ok = step(db, s, &row, e);
+		if (ok && row)
+			each(ctx, column(s, 0));
+	}
+	return ok;
+}
+
 /* ---- changing --------------------------------------------------------------------- */
 
 /* Runs one statement that changes rows; *changed gets their number. */

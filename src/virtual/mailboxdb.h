@@ -63,6 +63,9 @@ bool mailboxdb_mailboxes(struct mailboxdb *db, struct str domain, void (*each)(v
 bool mailboxdb_aliases(struct mailboxdb *db, struct str domain,
 		       void (*each)(void *ctx, struct str address, struct str target), void *ctx, struct err *e);
 
+/* Calls each for every domain that there is, by name and in lower case. */
+bool mailboxdb_domains(struct mailboxdb *db, void (*each)(void *ctx, struct str domain), void *ctx, struct err *e);
+
 /*
  * Changes. Each is durable when it returns true, and none of it happened when
  * it returns false. Whoever changes what is not there gets a permanent error.

@@ -167,6 +167,24 @@ static void lists_are_of_one_domain_or_all(void **state)
 	buf_free(&out);
 }
 
+static void join_domain(void *ctx, struct str domain)
+{
+	buf_addf(ctx, "%.*s ", STR_ARG(domain));
+}
+
+static void domains_are_listed_once(void **state)
+{
+	struct place *p = *state;
+	struct buf out = BUF_INIT(4096);
+
+	assert_true(add(p, "b@b.test") && add(p, "a@A.test") && add(p, "c@a.test"));
+	assert_true(mailboxdb_add_alias(p->db, STR("@c.test"), STR("a@a.test"), &p->e));
+	assert_true(mailboxdb_add_alias(p->db, STR("x@B.test"), STR("a@a.test"), &p->e));
+	assert_true(mailboxdb_domains(p->db, join_domain, &out, &p->e));
+	assert_string_equal(buf_cstr(&out), "a.test b.test c.test ");
+	buf_free(&out);
+}
+
 static void readers_cannot_write_and_need_a_table(void **state)
 {
 	struct place *p = *state;
@@ -234,6 +252,7 @@ int main(void)
 		TEST(passwords_and_quotas_change),
 		TEST(aliases_have_any_number_of_targets),
 		TEST(lists_are_of_one_domain_or_all),
+		TEST(domains_are_listed_once),
 		TEST(readers_cannot_write_and_need_a_table),
 		TEST(passwords_are_for_the_owner_only),
 		TEST(rubbish_is_no_database),
