@@ -4,6 +4,7 @@ CRASH_SECONDS sets how long (`make crash`: ten minutes); CRASH_SEED repeats a ru
 """
 import os
 import random
+import re
 import signal
 import smtplib
 import threading
@@ -127,6 +128,54 @@ def test_killed_processes_lose_nothing(make_instance):
             pass  # check says which
         duplicates = ledger.check(delivered())
     print(f"{len(ledger.acknowledged)} acknowledged, {duplicates} duplicates, kills: {kills}")
+
+
+class Asker(Client):
+    """Sends messages that somebody wants to hear of: of the success of one half, of the failure of the other."""
+
+    def one(self, session):
+        key = f"{self.label}-{self.count}"
+        recipient = ("ann@a.test", "nobody@a.test")[self.count % 2]
+        self.count += 1
+        session.ehlo_or_helo_if_needed()
+        if session.mail("joe@a.test", [f"ENVID={key}", "RET=HDRS"])[0] != 250 or \
+                session.rcpt(recipient, ["NOTIFY=SUCCESS,FAILURE"])[0] != 250:
+            session.rset()
+            return
+        if session.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250:
+            self.ledger.acknowledged.add(key)
+
+
+def test_killed_processes_lose_no_notice(make_instance):
+    """Each of these messages has a bounce or a report of success in the end; a crash may have made it twice."""
+    chance = random.Random(os.environ.get("CRASH_SEED") or None)
+    ledger = Ledger()
+    instance = make_instance("joe", "ann")
+    clients = [Asker(instance, ledger, f"asker{n}") for n in range(2)]
+    for client in clients:
+        client.start()
+    kills = kill_around(instance, chance, SECONDS / 3)
+    for client in clients:
+        client.stopping.set()
+    if not accepts_mail(instance):
+        restart(instance)
+    for client in clients:
+        client.join(60)
+    assert ledger.acknowledged, "no message was ever accepted"
+    restart(instance)
+
+    def told():
+        return re.findall(r"^Original-Envelope-Id: (\S+)$", "".join(m.decode() for m in instance.maildir("joe")), re.M)
+
+    def all_told():
+        instance.signal("qmail-send", signal.SIGALRM)
+        return ledger.acknowledged <= set(told())
+    try:
+        wait_until(all_told, 60, "a notice of every message")
+    except AssertionError:
+        pass
+    assert not ledger.acknowledged - set(told()), "nobody was told of these"
+    print(f"{len(ledger.acknowledged)} acknowledged, {len(told()) - len(set(told()))} told twice, kills: {kills}")
 
 
 def test_crash_between_acceptance_and_delivery(make_instance):

@@ -292,6 +292,16 @@ static bool got_message(struct journal_link *l, struct wire_reader *r)
 	return true;
 }
 
+static void lost_message(struct sender *s, struct msg *m, const struct pending_open *p)
+{
+	uint64_t id = m->id;
+
+	message_lost(s, m, p->job);
+	/* A notice of it cannot be made any more. */
+	if (p->purpose == OPEN_FOR_BOUNCE || p->purpose == OPEN_FOR_DELAY)
+		bounce_content(s, id, -1);
+}
+
 static bool got_content(struct journal_link *l, struct wire_reader *r, int fd)
 {
 	uint64_t id = wire_get_u64(r);
@@ -309,7 +319,7 @@ static bool got_content(struct journal_link *l, struct wire_reader *r, int fd)
 	if (p->purpose == OPEN_FOR_ORDER)
 		order_envelope(l->s, id, false);
 	else if (status == 2 && m && !m->removed)
-		message_lost(l->s, m, p->job);
+		lost_message(l->s, m, p);
 	else if (p->purpose == OPEN_FOR_BOUNCE || p->purpose == OPEN_FOR_DELAY)
 		bounce_content(l->s, id, fd);
 	else
