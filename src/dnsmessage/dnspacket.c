@@ -23,6 +23,7 @@ struct reader {
 	size_t nitems, room;
 	size_t malformed;
 	bool null_mx;
+	bool no_name; /* says the header */
 	struct dnspacket_set *set;
 };
 
@@ -179,6 +180,7 @@ static void fail(struct reader *r, const char *why)
 {
 	r->set->outcome = DNS_TEMPORARY;
 	r->set->why = why;
+	r->set->total = r->set->n = 0;
 }
 
 static void use_ttl(struct reader *r, uint32_t ttl)
@@ -202,12 +204,11 @@ static bool read_header(struct reader *r, struct dnsname *question)
 	r->questions = u16(r->packet, 4);
 	r->answers = u16(r->packet, 6);
 	r->at = HEADER;
-	if (rcode == RCODE_NO_NAME)
-		r->set->outcome = DNS_NO_NAME;
-	else if (rcode != RCODE_OK)
+	r->no_name = rcode == RCODE_NO_NAME;
+	if (rcode != RCODE_OK && !r->no_name) {
 		fail(r, "its name servers answered with an error");
-	if (rcode != RCODE_OK)
 		return false;
+	}
 	if (r->questions != 1 || !dnsname_read(r->packet, &r->at, question) || r->packet.n - r->at < 4) {
 		fail(r, "the answer is malformed");
 		return false;
@@ -307,7 +308,11 @@ static void conclude(struct reader *r)
 {
 	bool truncated = (u16(r->packet, 2) & 0x0200) != 0;
 
-	if (r->set->n)
+	if (r->no_name && (r->nitems || r->malformed || r->null_mx))
+		fail(r, "the answer says both that it exists and that it does not");
+	else if (r->no_name)
+		r->set->outcome = DNS_NO_NAME;
+	else if (r->set->n)
 		r->set->outcome = DNS_FOUND;
 	else if (r->malformed)
 		fail(r, "its records are malformed");

@@ -88,6 +88,33 @@ static void test_outcomes(void **state)
 	}
 }
 
+/* Only a clean answer is definite. */
+static void test_no_such_name_with_records(void **state)
+{
+	struct dnspacket_set set;
+
+	(void)state;
+	begin(3, 1);
+	put_rr(OWNER, A, STR("\1\2\3\4"));
+	assert_int_equal(read_as(DNS_A, &set), DNS_TEMPORARY);
+	assert_int_equal(set.n, 0);
+	dnspacket_set_free(&set);
+	assert_int_equal(outcome(DNS_MX), DNS_NO_NAME);
+	begin(3, 1);
+	put_rr(OWNER, A, STR("\1\2"));
+	assert_int_equal(outcome(DNS_A), DNS_TEMPORARY);
+	begin(3, 1);
+	put_rr(OWNER, MX, STR("\0\0\0"));
+	assert_int_equal(outcome(DNS_MX), DNS_TEMPORARY);
+	/* It is the alias's target that does not exist. */
+	begin(3, 1);
+	put_rr(OWNER, CNAME, STR("\1y\300\16"));
+	assert_int_equal(outcome(DNS_A), DNS_NO_NAME);
+	begin(3, 0);
+	buf_truncate(&packet, 14);
+	assert_int_equal(outcome(DNS_A), DNS_TEMPORARY);
+}
+
 static void test_rdata_of_every_length(void **state)
 {
 	static const char bytes[40];
@@ -275,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_no_such_name_with_records),
 		cmocka_unit_test(test_rdata_of_every_length),
 		cmocka_unit_test(test_names_in_rdata),
 		cmocka_unit_test(test_order_and_fields),

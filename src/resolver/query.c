@@ -337,13 +337,15 @@ static void read_answer(const struct query *q, int rcode, struct str packet, int
 		return;
 	}
 	r->security = sec == SECURE ? DNS_SECURE : DNS_INSECURE;
-	if (rcode == RCODE_NO_NAME)
-		r->set.outcome = DNS_NO_NAME;
-	else if (rcode == RCODE_OK)
-		dnspacket_read(packet, q->type, &r->set);
-	else
+	/* Failures come with words of their own or as packets, depending on who failed; it is the same for mail. */
+	if (rcode == RCODE_OK && packet.n > 3)
+		rcode = packet.p[3] & 15;
+	if (rcode != RCODE_OK && rcode != RCODE_NO_NAME) {
 		explain(r, "the name servers of %.*s did not give an answer", STR_ARG(name));
-	if (rcode == RCODE_OK && r->set.outcome == DNS_TEMPORARY)
+		return;
+	}
+	dnspacket_read(packet, q->type, &r->set);
+	if (r->set.outcome == DNS_TEMPORARY)
 		explain(r, "%.*s: %s", STR_ARG(name), r->set.why);
 }
 

@@ -15,7 +15,7 @@ import time
 
 from labrun import HOME, equal, lab, processes, wait
 from quilltest import Sink
-from quilltest.nameservers import ANY, Bind, Knot, Named, Nsd, Unbound, Zone, query
+from quilltest.nameservers import ANY, Bind, Dnsmasq, Knot, Named, Nsd, Unbound, Zone, query
 from quilltest.qmtpsink import QmtpSink
 
 CHECKS = []
@@ -192,8 +192,9 @@ class Net:
         return cls.only
 
     def __init__(self):
-        subprocess.run("ip address add 127.0.0.2/8 dev lo; ip route replace local 192.0.2.0/24 dev lo; ip -6 route replace local 2001:db8::/32 dev lo; echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind",
-                       shell=True, check=True)
+        subprocess.run("ip address add 127.0.0.2/8 dev lo; ip address add 127.0.0.3/8 dev lo; "
+                       "ip route replace local 192.0.2.0/24 dev lo; ip -6 route replace local 2001:db8::/32 dev lo; "
+                       "echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind", shell=True, check=True)
         self.dir = lab.LAB + "/dns"
         os.mkdir(self.dir)
         big = Zone("big.test", "127.0.0.2", f"@ MX 10 mail\nfourth MX 10 mail\nmail A {MAIL}\n" + text_records(12))
@@ -241,6 +242,7 @@ class Net:
         self.sink = Sink(MAIL, 25)
         self.sink6 = Sink("2001:db8::25", 25)
         self.blackhole = Blackhole("2001:db8::dead")
+        self.dnsmasq = Dnsmasq("127.0.0.3", self.dir, "192.0.2.53")
         self.recursors = (("192.0.2.53", self.unbound), ("127.0.0.1", self.bind))
 
 
@@ -276,7 +278,7 @@ def delivered(m, net, recipient, sink=None):
 
 def each_recursor(m, net, recipients):
     """Delivers through each of them; none may have been asked for ANY, nor for an alias as such."""
-    for address, server in net.recursors:
+    for address, server in (*net.recursors, ("127.0.0.3", net.dnsmasq)):
         use(m, address)
         for recipient in recipients:
             delivered(m, net, recipient)
@@ -484,7 +486,6 @@ def deferred(m, recipient, *texts):
     return story
 
 
-GAVE_NO_ANSWER = ("_(#4.1.2)/DNS:_", "big.test", "name_servers", "_answer")
 MYSELF = "Sorry._Although_I'm_listed_as_a_best-preference_MX_or_A_for_that_host,/"
 
 
@@ -587,7 +588,7 @@ def server_failure_then_recovery(m):
         use(m, "192.0.2.8")
         net.filter.rcode = rcode
         mark = m.mark()
-        story = deferred(m, f"r{rcode}@big.test", *GAVE_NO_ANSWER)
+        story = deferred(m, f"r{rcode}@big.test", "_(#4.1.2)/DNS:_the_name_servers_of_big.test_did_not_give_an_answer./")
     net.filter.rcode = None
     use(m, "192.0.2.8")  # forgets the failure at once; by itself it would after five seconds
     m.signal(signal.SIGALRM)
@@ -607,6 +608,79 @@ def wrong_ids(m):
         net.filter.wrong_id = False
     assert wait(lambda: quill_dns("big.test")[0] == 0, 20)
     delivered(m, net, "x@big.test")
+
+
+LIES = f"""
+ENTRY_BEGIN
+MATCH opcode qtype qname
+ADJUST copy_id
+REPLY QR AA RD RA NOERROR
+SECTION QUESTION
+question.lie. IN MX
+SECTION ANSWER
+other.lie. 60 IN MX 10 mail.lie.
+ENTRY_END
+ENTRY_BEGIN
+MATCH UDP opcode qtype qname
+ADJUST copy_id
+REPLY QR AA RD RA TC NOERROR
+SECTION QUESTION
+truncated.lie. IN MX
+ENTRY_END
+ENTRY_BEGIN
+MATCH TCP opcode qtype qname
+ADJUST copy_id
+REPLY QR AA RD RA NOERROR
+SECTION QUESTION
+truncated.lie. IN MX
+SECTION ANSWER
+truncated.lie. 60 IN MX 10 mail.lie.
+ENTRY_END
+ENTRY_BEGIN
+MATCH opcode qtype qname
+ADJUST copy_id
+REPLY QR AA RD RA NXDOMAIN
+SECTION QUESTION
+both.lie. IN MX
+SECTION ANSWER
+both.lie. 60 IN MX 10 mail.lie.
+ENTRY_END
+ENTRY_BEGIN
+MATCH opcode qtype qname
+ADJUST copy_id
+REPLY QR AA RD RA NOERROR
+SECTION QUESTION
+mail.lie. IN A
+SECTION ANSWER
+mail.lie. 60 IN A {MAIL}
+ENTRY_END
+ENTRY_BEGIN
+MATCH opcode qtype
+ADJUST copy_id copy_query
+REPLY QR AA RD RA NOERROR
+SECTION QUESTION
+any.lie. IN AAAA
+ENTRY_END
+"""
+
+
+@check
+def lies(m):
+    """From ldns-testns: what is true in them is used, the rest is nobody's loss."""
+    net = Net.get()
+    with open(net.dir + "/lies", "w", encoding="ascii") as f:
+        f.write(LIES)
+    with subprocess.Popen(["ldns-testns", "-p", "5399", net.dir + "/lies"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as server:
+        try:
+            use(m, "127.0.0.1@5399", timeoutdns="2\n")
+            assert wait(lambda: quill_dns("mail.lie", "a")[0] == 0)
+            delivered(m, net, "x@truncated.lie")
+            deferred(m, "x@question.lie", "DNS:_the_name_servers_of_question.lie_did_not_answer_in_time_(2_s)./")
+            # No such name, with its records: nothing that a message may fail for.
+            deferred(m, "x@both.lie", "DNS:_both.lie:_the_answer_says_both_that_it_exists_and_that_it_does_not./")
+        finally:
+            server.terminate()
 
 
 @check
@@ -663,7 +737,7 @@ def cause_in_the_bounce(m):
             return story and story.lines[-1].startswith("end ")
         assert wait(ended), m.log(mark)
         mail = m.find_mail("bob", b"<x@good.test>:\n")
-        assert b"\nDNS: good.test: its name servers answered with an error.\n" in mail, mail
+        assert b"\nDNS: the name servers of good.test did not give an answer.\n" in mail, mail
     finally:
         net.filter.rcode = None
         m.control("queuelifetime", None)
