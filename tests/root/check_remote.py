@@ -186,6 +186,25 @@ def helohost(m):
 
 
 @check
+def name_and_address_by_sender(m):
+    m.control("outgoingips", "own.test:127.0.0.9 helo.own.test\n")
+    with Script() as server:
+        route(m, server.port)
+        assert m.send_mail("r@far.test", sender=b"s@own.test").only[2] == "success"
+        assert "HELO helo.own.test" in server.lines, server.lines
+    m.control("outgoingips", None)
+
+
+@check
+def who_may_ask_about_dead_servers(m):
+    for user, code in ((0, 0), (7796, 0), (2001, 111)):
+        r = subprocess.run([HOME + "/bin/qmail-tcpto"], capture_output=True, text=True, user=user, group=2107, cwd="/",
+                           extra_groups=[], env=lab.CLEAN, timeout=30, check=False)
+        assert r.returncode == code and r.stderr == "" and r.stdout.startswith("fatal: " if code else ""), (user, r)
+    subprocess.run([HOME + "/bin/qmail-tcpok"], check=True, env=lab.CLEAN, cwd="/", timeout=30)
+
+
+@check
 def route_forms(m):
     """Whole name, suffixes, the empty key; ports; relays as addresses."""
     with Script() as one, Script() as two, Script() as three:
