@@ -153,6 +153,7 @@ PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-tcpto := deadhosts sys
 PROG_qmail-tcpok := deadhosts sys
 PROG_qmail-qstat := queuequery wire sys base
+PROG_qmHandle := queuequery route conf wire sys base
 
 # Whose password it is.
 PROG_checkpassword := checker password sys base

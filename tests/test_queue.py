@@ -234,3 +234,33 @@ def test_a_long_list_is_told_in_parts(instance):
     assert len(process.stdout.read().splitlines()) == 12
     process.stdout.close()
     assert process.wait() == 0
+
+
+def qm(instance, *arguments, check=True):
+    return instance.run(program("qmHandle"), *arguments, check=check)
+
+
+def test_scripts_for_qmhandle_go_on_working(instance, sink):
+    names = ["one", "two", "three", "four", "five", "six", "seven"]
+    ids = {n: waiting(instance, f"{n}@far.test", sender=f"{n}@y.test",
+                      message=f"Subject: say {n}\nX-Mark: {n}Mark\n\nThe body of {n}\n".encode()) for n in names}
+    text = qm(instance, "-l").stdout.decode()
+    assert f"{ids['one']} (" in text and "  Return-path: one@y.test\n" in text and "  Subject: say two\n" in text
+    assert "Total messages: 7\nMessages with local recipients: 0\nMessages with remote recipients: 7\n" in text
+    assert qm(instance, "-R", "-N").stdout.decode().split() == [str(ids[n]) for n in names]
+    assert qm(instance, "-LN").stdout == b""
+    assert b"The body of one" in qm(instance, f"-m{ids['one']}").stdout
+    for option, name in ((f"-d{ids['one']}", "one"), ("-fTWO@y.test", "two"), ("-F^three@", "three"),
+                         ("-SAY FOUR", "four"), ("-hx-mark: fivemark", "five"), ("-BThe body of six", "six")):
+        assert f"Message {ids[name]} is deleted." in qm(instance, option).stdout.decode(), option
+    assert qm(instance, "-hnothing like it", "-HX-MARK", "-Xnobody", "-s").stdout.decode().startswith("Total messages: 1\n")
+    sink.on("rcpt", None)
+    qm(instance, "-tseven@")
+    wait_until(lambda: sink.messages, 20, "what was tried again")
+    assert qm(instance, "-d12345", check=False).returncode == 1
+    for bad in (["-F["], ["-dx"], [], ["-Q"], ["-l", "more"]):
+        assert qm(instance, *bad, check=False).returncode == 100, bad
+    instance.queue(b"Subject: x\n\nx\n", "", "joe-none@a.test")
+    instance.wait_empty()
+    qm(instance, "-D")
+    assert not listed(instance)
