@@ -237,6 +237,17 @@ def test_the_session_can_open_only_the_maildir(site, maildir):
             assert instrumented() or "NoNewPrivs:\t1" in f.read()
 
 
+@pytest.mark.skipif(instrumented(), reason="built without a sandbox")
+def test_links_do_not_lead_out_of_the_maildir(site, maildir):
+    elsewhere = site.dir + "/elsewhere"
+    site.run("mkdir", "-p", elsewhere)
+    put(site, elsewhere, "1.x", b"secret\n")
+    os.rmdir(maildir + "/new")
+    os.symlink(elsewhere, maildir + "/new")
+    with pop3d(site, maildir) as s:
+        assert s.line() == b"-ERR unable to scan $HOME/Maildir\r\n"
+
+
 # ---- before the login ----------------------------------------------------------------------------
 
 

@@ -74,6 +74,21 @@ def test_the_table_comes_before_accounts_where_it_has_the_address(site):
     assert r.returncode == 100 and b"control/locals" in r.stderr
 
 
+def test_a_process_that_stays_serves_one_address(site):
+    """To users/cdb, all these are alias's; a delivery's process waits a moment for the next of the same owner."""
+    site.add_user("joe")
+    user(site, "add", "ann@a.test")
+    user(site, "add", "bob@a.test")
+    site.write("alias/.qmail-info", "./Maildir/\n", 0o644)
+    for n in range(5):
+        for name in ("info", "ann", "bob"):
+            site.send("s@client.test", [f"{name}@a.test"], b"Subject: x\n\nfor %s\n" % name.encode())
+        site.wait_log("success: did_1", count=3 * n + 3)
+    for name in ("ann", "bob"):
+        assert [m[-8:] for m in wait_messages(site, f"{name}@a.test", 5)] == [b"for %s\n" % name.encode()] * 5
+    assert len([n for n in os.listdir(site.home + "/alias/Maildir/new")]) == 5
+
+
 def test_aliases_and_the_catch_all(site):
     user(site, "add", "ann@v.test")
     user(site, "add", "bob@v.test")
