@@ -48,10 +48,16 @@ static const char *const builtin_zones[] = { "test.", "invalid.", "home.arpa." }
 static const char *const private_zones[] = { "local.", "internal.", "intranet.",    "private.",  "corp.",
 					     "home.",  "lan.",      "localdomain.", "home.arpa." };
 
+/* A link-local address has its interface behind a percent sign. */
 static bool address_valid(struct str s)
 {
+	size_t scope = str_chr(s, '%');
 	unsigned char bytes[16];
 	char text[64];
+
+	if (scope + 1 == s.n || s.n - scope > 16 || str_has_control(s))
+		return false;
+	s = str_head(s, scope);
 
 	if (s.n >= sizeof text)
 		return false;
