@@ -51,7 +51,7 @@ TESTED_ELSEWHERE = {
     "aliases/aliassource.c": "tests/test_aliases.py", "aliases/listfile.c": "tests/test_aliases.py",
     "ucspi/crfilter.c": "tests/test_ucspi.py", "ucspi/between.c": "tests/test_ucspi.py",
     "ucspi/hostaddr.c": "tests/test_ucspi.py", "ucspi/connection.c": "tests/test_ucspi.py",
-    "ucspi/dial.c": "tests/test_ucspi.py", "tcpservice/service_child.c": "tests/test_ucspi.py",
+    "ucspi/dial.c": "tests/test_ucspi.py", "ucspi/useroptions.c": "tests/test_ucspi.py", "tcpservice/service_child.c": "tests/test_ucspi.py",
     "tcpservice/service_log.c": "tests/test_ucspi.py", "tcpservice/service_loop.c": "tests/test_ucspi.py",
     "tcpservice/service_start.c": "tests/test_ucspi.py", "tlsrelay/tlsrelay.c": "tests/test_sslserver.py",
     "tlsrelay/tlshelper.c": "tests/test_sslserver.py", "tcpcaller/tcpcaller.c": "tests/test_ucspi.py", "qmtp/mailin.c": "tests/test_qmtp.py",

@@ -15,14 +15,14 @@
 #include "sys/clock.h"
 #include "ucspi/dial.h"
 
-#define LETTERS "dDvqQhHrRi:p:t:T:l:46"
+#define LETTERS USEROPTIONS_LETTERS "i:p:T:"
 #define ARGUMENTS                                                                                                  \
 	"[ -hHrRdDqQv46 ] [ -i localip ] [ -p localport ] [ -T timeoutconn ] [ -l localname ] [ -t timeoutinfo ] " \
 	"host port program"
 
 static _Noreturn void usage(const struct tcpcaller *t)
 {
-	if (t->verbosity)
+	if (t->common.verbosity)
 		tool_usage(t->name, ARGUMENTS);
 	exit(100);
 }
@@ -35,7 +35,7 @@ _Noreturn void tcpcaller_fatal(const struct tcpcaller *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (t->verbosity)
+	if (t->common.verbosity)
 		tool_die(t->name, 111, "%s", text);
 	exit(111);
 }
@@ -62,27 +62,6 @@ static void local_ip(struct tcpcaller *t, const char *value)
 static bool option(struct tcpcaller *t, int c, const char *value)
 {
 	switch (c) {
-	case 'q':
-	case 'Q':
-	case 'v':
-		t->verbosity = c == 'q' ? 0 : c == 'Q' ? 1 : 2;
-		return true;
-	case 'h':
-	case 'H':
-		t->names.remote_name = c == 'h';
-		return true;
-	case 'r':
-	case 'R':
-		t->names.info = c == 'r';
-		return true;
-	case 'd':
-	case 'D':
-		t->no_delay = c == 'D';
-		return true;
-	case '4':
-	case '6':
-		t->family = c == '4' ? HOSTADDR_V4 : HOSTADDR_V6;
-		return true;
 	case 'i':
 		local_ip(t, value);
 		return true;
@@ -90,14 +69,8 @@ static bool option(struct tcpcaller *t, int c, const char *value)
 		t->local.port = (uint16_t)options_number(value, 65535);
 		t->bind = t->bind || t->local.port;
 		return true;
-	case 't':
-		t->names.info_seconds = (uint32_t)options_number(value, 1000000);
-		return true;
 	case 'T':
 		timeouts(t, value);
-		return true;
-	case 'l':
-		t->names.local_name = value;
 		return true;
 	}
 	return false;
@@ -106,7 +79,7 @@ static bool option(struct tcpcaller *t, int c, const char *value)
 void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv)
 {
 	for (int c; (c = options_next(argc, argv, LETTERS)) != -1;)
-		if (!option(t, c, optarg))
+		if (!useroptions_take(&t->common, c, optarg) && !option(t, c, optarg))
 			usage(t);
 	argv += optind;
 	if (argc - optind < 3)
@@ -123,8 +96,8 @@ static void find_addresses(const struct tcpcaller *t, struct hostaddr *list)
 	struct err e;
 
 	if (*host == 0 || strcmp(host, "0") == 0)
-		host = t->family == HOSTADDR_V6 ? "::1" : "127.0.0.1";
-	if (!hostaddr_find(str_of(host), t->family, list, &e))
+		host = t->common.family == HOSTADDR_V6 ? "::1" : "127.0.0.1";
+	if (!hostaddr_find(str_of(host), t->common.family, list, &e))
 		tcpcaller_fatal(t, "temporarily unable to figure out IP address for %s: %s", t->host, e.text);
 	if (list->n == 0)
 		tcpcaller_fatal(t, "no IP address for %s", t->host);
@@ -165,7 +138,7 @@ static int one_round(const struct tcpcaller *t, struct hostaddr *list, uint32_t 
 			continue;
 		}
 		inetaddr_text(to, text);
-		if (t->verbosity)
+		if (t->common.verbosity)
 			fprintf(stderr, "%s: unable to connect to %s port %u: %s\n", t->name, text, (unsigned)t->port,
 				errno_text(errno));
 	}
@@ -197,15 +170,15 @@ static void describe(const struct tcpcaller *t, int fd, struct connection *c)
 {
 	int on = 1;
 
-	if (t->no_delay)
+	if (t->common.no_delay)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (!connection_local(c, fd))
 		tcpcaller_fatal(t, "unable to get local address: %s", errno_text(errno));
 	if (!connection_remote(c, fd))
 		tcpcaller_fatal(t, "unable to get remote address: %s", errno_text(errno));
-	if (t->verbosity >= 2)
+	if (t->common.verbosity >= 2)
 		fprintf(stderr, "%s: connected to %s port %u\n", t->name, c->remote_ip, (unsigned)c->remote.port);
-	connection_name(c, &t->names);
+	connection_name(c, &t->common.names);
 }
 
 int tcpcaller_connect(struct tcpcaller *t, struct connection *c)

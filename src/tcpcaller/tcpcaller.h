@@ -6,27 +6,21 @@
 #define TCPCALLER_TCPCALLER_H
 
 #include "filter/childenv.h"
-#include "ucspi/connection.h"
-#include "ucspi/hostaddr.h"
+#include "ucspi/useroptions.h"
 
 struct tcpcaller {
-	const char *name;   /* the program's */
-	unsigned verbosity; /* 0 nothing, 1 trouble, 2 everything */
-	bool no_delay, bind;
+	const char *name; /* the program's */
+	struct useroptions common;
+	bool bind;
 	struct inetaddr local;
 	uint32_t seconds[2]; /* for each address, first and second round */
-	struct connection_wishes names;
-	enum hostaddr_family family;
 	const char *host;
 	uint16_t port;
 	char **program;
 };
 
-#define TCPCALLER_INIT(program_name)                 \
-	((struct tcpcaller){ .name = (program_name), \
-			     .verbosity = 1,         \
-			     .seconds = { 2, 58 },   \
-			     .names = { .remote_name = true, .info = true, .info_seconds = 26 } })
+#define TCPCALLER_INIT(program_name) \
+	((struct tcpcaller){ .name = (program_name), .common = USEROPTIONS_INIT, .seconds = { 2, 58 } })
 
 /* Reads the command line, or ends the program with 100 and a usage line. */
 void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv);

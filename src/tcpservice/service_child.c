@@ -29,7 +29,7 @@ static void prepare(const struct tcpservice *t, int fd)
 	/* Source routes would let a client pretend to be elsewhere. There are none in IPv6. */
 	if (!t->keep_options)
 		setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0);
-	if (t->no_delay)
+	if (t->common.no_delay)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (t->banner && io_write_all(fd, t->banner, strlen(t->banner)) == -1)
 		drop(t, "unable to print banner", errno);
@@ -96,7 +96,7 @@ static void log_verdict(const struct tcpservice *t, const struct connection *c, 
 {
 	struct buf line = BUF_INIT(2000);
 
-	if (t->verbosity < 2)
+	if (t->common.verbosity < 2)
 		return;
 	buf_addf(&line, "%s %ld ", allowed ? "ok" : "deny", (long)getpid());
 	logfield_add(&line, buf_str(&c->local_name));
@@ -144,8 +144,8 @@ _Noreturn void service_child(struct tcpservice *t, int fd, const struct inetaddr
 		drop(t, "unable to get local address", errno);
 	/* The client's host knows nothing of a connection from here. */
 	if (proxied)
-		t->names.info = false;
-	connection_name(&c, &t->names);
+		t->common.names.info = false;
+	connection_name(&c, &t->common.names);
 	connection_environment(&c, &env);
 	allowed = admitted(t, &c, &env) && !too_many(t, &env, proxied);
 	log_verdict(t, &c, allowed);

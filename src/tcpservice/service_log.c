@@ -26,7 +26,7 @@ void service_say(const struct tcpservice *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (t->verbosity >= 2)
+	if (t->common.verbosity >= 2)
 		say(t, "", fmt, ap);
 	va_end(ap);
 }
@@ -36,7 +36,7 @@ void service_drop(const struct tcpservice *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (t->verbosity >= 1)
+	if (t->common.verbosity >= 1)
 		say(t, "warning: dropping connection, ", fmt, ap);
 	va_end(ap);
 }
@@ -46,7 +46,7 @@ _Noreturn void service_fatal(const struct tcpservice *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (t->verbosity >= 1)
+	if (t->common.verbosity >= 1)
 		say(t, "fatal: ", fmt, ap);
 	va_end(ap);
 	exit(111);

@@ -31,34 +31,13 @@ static void ids_from_environment(struct tcpservice *t)
 static bool flag(struct tcpservice *t, int c)
 {
 	switch (c) {
-	case 'q':
-	case 'Q':
-	case 'v':
-		t->verbosity = c == 'q' ? 0 : c == 'Q' ? 1 : 2;
-		return true;
-	case 'h':
-	case 'H':
-		t->names.remote_name = c == 'h';
-		return true;
 	case 'p':
 	case 'P':
-		t->names.paranoid = c == 'p';
-		return true;
-	case 'r':
-	case 'R':
-		t->names.info = c == 'r';
-		return true;
-	case 'd':
-	case 'D':
-		t->no_delay = c == 'D';
+		t->common.names.paranoid = c == 'p';
 		return true;
 	case 'o':
 	case 'O':
 		t->keep_options = c == 'o';
-		return true;
-	case '4':
-	case '6':
-		t->family = c == '4' ? HOSTADDR_V4 : HOSTADDR_V6;
 		return true;
 	case 'U':
 		ids_from_environment(t);
@@ -85,9 +64,6 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 	case 'C':
 		t->per_client = number(value);
 		return true;
-	case 't':
-		t->names.info_seconds = number(value);
-		return true;
 	case 'u':
 		t->uid = number(value);
 		return true;
@@ -100,9 +76,6 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 	case 'B':
 		t->banner = value;
 		return true;
-	case 'l':
-		t->names.local_name = value;
-		return true;
 	case 'Z':
 		t->proxies = value;
 		return true;
@@ -112,7 +85,7 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 
 static bool any_option(struct tcpservice *t, int c, const char *value)
 {
-	return flag(t, c) || setting(t, c, value);
+	return useroptions_take(&t->common, c, value) || flag(t, c) || setting(t, c, value);
 }
 
 static _Noreturn void usage(const struct tcpservice *t)
@@ -123,7 +96,7 @@ static _Noreturn void usage(const struct tcpservice *t)
 		 t->name, t->flags);
 	buf_addf(&line, "[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] [ -Z proxies ] ");
 	buf_addf(&line, "%shost port program\n", t->more_options);
-	if (t->verbosity)
+	if (t->common.verbosity)
 		io_write_all(2, line.p, line.n);
 	exit(100);
 }
@@ -159,9 +132,9 @@ static struct inetaddr listening_address(const struct tcpservice *t, bool *both)
 		service_fatal(t, "unable to figure out port number for %s", t->port);
 	*both = strcmp(t->host, ":0") == 0;
 	if (*both || *t->host == 0 || strcmp(t->host, "0") == 0) {
-		a.v6 = *both || t->family == HOSTADDR_V6;
+		a.v6 = *both || t->common.family == HOSTADDR_V6;
 	} else {
-		if (!hostaddr_find(str_of(t->host), t->family, &found, &e))
+		if (!hostaddr_find(str_of(t->host), t->common.family, &found, &e))
 			service_fatal(t, "temporarily unable to figure out IP address for %s: %s", t->host, e.text);
 		if (found.n == 0)
 			service_fatal(t, "no IP address for %s", t->host);

@@ -8,8 +8,7 @@
 #include <sys/types.h>
 
 #include "cdb/cdbfile.h"
-#include "ucspi/connection.h"
-#include "ucspi/hostaddr.h"
+#include "ucspi/useroptions.h"
 
 struct tcpservice {
 	const char *name;         /* the program's */
@@ -22,7 +21,7 @@ struct tcpservice {
 	 * the program gets the connection.
 	 */
 	bool (*wrap)(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env);
-	unsigned verbosity;  /* 0 nothing, 1 trouble, 2 everything */
+	struct useroptions common;
 	unsigned limit;      /* children at most */
 	unsigned per_client; /* of one client; 0: no matter */
 	int backlog;
@@ -32,9 +31,7 @@ struct tcpservice {
 	uid_t uid;          /* 0: stay */
 	gid_t gid;
 	const char *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
-	bool print_port, keep_options, no_delay;
-	struct connection_wishes names;
-	enum hostaddr_family family;
+	bool print_port, keep_options;
 	const char *host, *port;
 	char **program;
 
@@ -45,17 +42,16 @@ struct tcpservice {
 	struct err rules_error; /* why not */
 };
 
-#define TCPSERVICE_LETTERS "dDvqQhHrRUXx:t:u:g:l:b:B:c:C:pPoO146Z:"
+#define TCPSERVICE_LETTERS USEROPTIONS_LETTERS "UXx:u:g:b:B:c:C:pPoO1Z:"
 #define TCPSERVICE_FLAGS "1UXpPhHrRoOdDqQv46"
 
-#define TCPSERVICE_INIT(program_name)                                                             \
-	((struct tcpservice){ .name = (program_name),                                             \
-			      .flags = TCPSERVICE_FLAGS,                                          \
-			      .more_options = "",                                                 \
-			      .verbosity = 1,                                                     \
-			      .limit = 40,                                                        \
-			      .backlog = 20,                                                      \
-			      .names = { .remote_name = true, .info = true, .info_seconds = 26 }, \
+#define TCPSERVICE_INIT(program_name)                     \
+	((struct tcpservice){ .name = (program_name),     \
+			      .flags = TCPSERVICE_FLAGS,  \
+			      .more_options = "",         \
+			      .common = USEROPTIONS_INIT, \
+			      .limit = 40,                \
+			      .backlog = 20,              \
 			      .rules = CDBFILE_INIT })
 
 /*
