@@ -97,7 +97,7 @@ static void repair_mailboxes(void)
 	const char *program = home_program("quill");
 	pid_t child;
 
-	if (access("users/mailboxes.sqlite-journal", F_OK) == -1)
+	if (access("users/mailboxes.sqlite-journal", F_OK) == -1 && access("users/mailboxes.sqlite-wal", F_OK) == -1)
 		return;
 	child = fork();
 	if (child == 0) {

@@ -60,6 +60,9 @@ static bool set_up(struct mailboxdb *db, enum mailboxdb_mode mode, struct err *e
 	/* FULL is the default of most builds, not of all. */
 	if (mode != MAILBOXDB_READ && !run(db, "PRAGMA synchronous=EXTRA", e))
 		return false;
+	/* Who only reads cannot read a write-ahead log: others may have asked for one. */
+	if (mode != MAILBOXDB_READ && !run(db, "PRAGMA journal_mode=DELETE", e))
+		return false;
 	if (mode == MAILBOXDB_CREATE && !run(db, "BEGIN IMMEDIATE", e))
 		return false;
 	if (mode == MAILBOXDB_CREATE && (!run(db, schema, e) || !run(db, "COMMIT", e)))

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 struct place {
 	char dir[64], path[96];
 	struct mailboxdb *db;
@@ -211,6 +213,32 @@ static void passwords_are_for_the_owner_only(void **state)
 	assert_int_equal(st.st_mode & 077, 0);
 }
 
+/* What the header says about how it is written: 2 means a write-ahead log. */
+static int write_version(const char *path)
+{
+	char header[20] = "";
+	FILE *f = fopen(path, "r");
+
+	assert_int_equal(fread(header, 1, sizeof header, f), sizeof header);
+	fclose(f);
+	return header[18];
+}
+
+static void a_write_ahead_log_is_given_up(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *sql;
+
+	mailboxdb_close(p->db);
+	assert_int_equal(sqlite3_open(p->path, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, "PRAGMA journal_mode=WAL", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sql);
+	assert_int_equal(write_version(p->path), 2);
+	p->db = mailboxdb_open(p->path, MAILBOXDB_WRITE, &p->e);
+	assert_non_null(p->db);
+	assert_int_equal(write_version(p->path), 1);
+}
+
 static void rubbish_is_no_database(void **state)
 {
 	struct place *p = *state;
@@ -256,6 +284,7 @@ int main(void)
 		TEST(readers_cannot_write_and_need_a_table),
 		TEST(passwords_are_for_the_owner_only),
 		TEST(rubbish_is_no_database),
+		TEST(a_write_ahead_log_is_given_up),
 		cmocka_unit_test(addresses_are_checked),
 	};
 
