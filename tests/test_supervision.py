@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from quilltest import program, wait_until
+from quilltest import BIN, program, wait_until
 
 ORIGINAL = "/usr/bin"
 needs_original = pytest.mark.skipif(not os.path.exists(f"{ORIGINAL}/supervise"), reason="daemontools is not installed")
@@ -76,6 +76,8 @@ def test_calls(there, line):
     words = shlex.split(line)
     if words[0] == "setuidgid" and os.getuid() != 0 and len(words) > 2:
         pytest.skip("needs root")
+    if words[0] == "softlimit" and "sanitize" in BIN and {"-m", "-a"} & set(words):
+        pytest.skip("instrumented programs need more memory")
     code, out, _ = same(words[0], *words[1:], cwd=there)
     if words[:3] == ["envdir", "env", "sh"]:
         assert set(out.split(b"\n")) >= {b"A=v1", b"N=a", b"b", b"E=", b"S=  x y"} and b"HOME" not in out and code == 0
@@ -242,9 +244,8 @@ def test_service_obeys(tmp_path, supervise, svc):
             f"svc: warning: unable to control {directory}: supervise not running\n".encode())
 
 
-@pytest.mark.parametrize("kind", ["ours", pytest.param("theirs", marks=needs_original)])
-def test_service_restarts_at_most_once_a_second(tmp_path, kind):
-    with Service(f"{tmp_path}/s", kind, "#!/bin/sh\ndate +%s%N >>times\nexit 1\n") as s:
+def test_service_restarts_at_most_once_a_second(tmp_path):
+    with Service(f"{tmp_path}/s", "ours", "#!/bin/sh\ndate +%s%N >>times\nexit 1\n") as s:
         s.until(lambda s: os.path.exists(f"{tmp_path}/s/times") and
                 open(f"{tmp_path}/s/times").read().count("\n") >= 3, "three starts")
         with open(f"{tmp_path}/s/times") as f:

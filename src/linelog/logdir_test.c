@@ -211,7 +211,7 @@ static void keeps_so_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
-		char line[8];
+		char line[16];
 
 		snprintf(line, sizeof line, "%d\n", i);
 		add(&d, line);

@@ -2,11 +2,9 @@
 
 #include "base/date.h"
 #include "base/jsonread.h"
+#include "base/tai64n.h"
 
 #define FIELD_MAX (256u << 10)
-#define TAI64N_DIGITS 24
-/* TAI counts from 10 seconds before 1970 and then by leap seconds, which labels leave out. */
-#define TAI64_EPOCH (((uint64_t)1 << 62) + 10)
 
 void log_event_init(struct log_event *e)
 {
@@ -45,21 +43,14 @@ static void put_time(struct buf *b, int64_t t)
 	buf_addf(b, "%04lld-%02d-%02d %02d:%02d:%02d", (long long)d.year, d.month, d.day, d.hour, d.minute, d.second);
 }
 
-static bool tai64n(struct str s, int64_t *t)
+static bool label(struct str s, int64_t *t)
 {
-	uint64_t seconds = 0;
+	struct tai64n found;
 
-	if (s.n < TAI64N_DIGITS + 1 || s.p[0] != '@')
+	if (!tai64n_scan(s, &found))
 		return false;
-	for (size_t i = 1; i <= 16; i++) {
-		char c = chr_lower(s.p[i]);
-
-		if (!chr_digit(c) && (c < 'a' || c > 'f'))
-			return false;
-		seconds = seconds << 4 | (uint64_t)(chr_digit(c) ? c - '0' : c - 'a' + 10);
-	}
-	*t = (int64_t)(seconds - TAI64_EPOCH);
-	return seconds > TAI64_EPOCH && *t < (int64_t)1 << 40;
+	*t = tai64n_unix(found);
+	return *t > 0 && *t < (int64_t)1 << 40;
 }
 
 /* "1795255563.123456", as splogger writes it. */
@@ -83,7 +74,7 @@ static void read_time(struct str prefix, struct log_event *e)
 
 	while (rest.n) {
 		str_cut(rest, ' ', &word, &rest);
-		if (tai64n(word, &found) || seconds_and_micros(word, &found)) {
+		if (label(word, &found) || seconds_and_micros(word, &found)) {
 			t = found;
 			known = true;
 		}

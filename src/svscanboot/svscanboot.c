@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/exitcode.h"
+#include "base/mem.h"
 #include "filter/chain.h"
 #include "filter/tool.h"
 #include "sys/home.h"
@@ -59,19 +60,22 @@ static void wait_for(pid_t pid)
 
 static void stop_old_services(const char *dir)
 {
-	glob_t found = { .gl_offs = 2 };
 	struct buf pattern = BUF_INIT(8192);
-	char svc[] = "svc", option[] = "-dx";
+	char svc[] = "svc", option[] = "-dx", **argv;
+	glob_t found;
 
 	buf_addf(&pattern, "%s/*", dir);
-	glob(buf_cstr(&pattern), GLOB_DOOFFS, NULL, &found);
+	glob(buf_cstr(&pattern), 0, NULL, &found);
 	buf_addz(&pattern, "/log");
-	glob(buf_cstr(&pattern), GLOB_DOOFFS | GLOB_APPEND, NULL, &found);
-	if (found.gl_pathc) {
-		found.gl_pathv[0] = svc;
-		found.gl_pathv[1] = option;
-		wait_for(start(found.gl_pathv, 0, 1));
-	}
+	glob(buf_cstr(&pattern), GLOB_APPEND, NULL, &found);
+	argv = mem_zero(found.gl_pathc + 3, sizeof *argv);
+	argv[0] = svc;
+	argv[1] = option;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		argv[2 + i] = found.gl_pathv[i];
+	if (found.gl_pathc)
+		wait_for(start(argv, 0, 1));
+	free(argv);
 	globfree(&found);
 	buf_free(&pattern);
 }

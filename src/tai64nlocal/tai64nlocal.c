@@ -54,6 +54,9 @@ int main(void)
 {
 	struct state s = { .held = BUF_INIT(TAI64N_LABEL) };
 	const struct linefilter filter = { .piece = translate, .end = end, .ctx = &s };
+	int code;
 
-	return linefilter_run("tai64nlocal", &filter);
+	code = linefilter_run("tai64nlocal", &filter);
+	buf_free(&s.held);
+	return code;
 }

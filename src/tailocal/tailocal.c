@@ -51,6 +51,9 @@ int main(void)
 {
 	struct state s = { .digits = BUF_INIT(DIGITS_MAX) };
 	const struct linefilter filter = { .piece = translate, .end = end, .ctx = &s };
+	int code;
 
-	return linefilter_run("tailocal", &filter);
+	code = linefilter_run("tailocal", &filter);
+	buf_free(&s.digits);
+	return code;
 }

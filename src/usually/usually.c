@@ -106,6 +106,7 @@ int main(int argc, char **argv)
 	struct state s = { .patterns = BUF_INIT(FILE_LIMIT), .line = BUF_INIT(LINE_LIMIT + 8) };
 	const struct linefilter filter = { .piece = pass, .end = end, .ctx = &s };
 	struct sigaction action = { .sa_handler = on_hangup };
+	int code;
 
 	if (argc < 2)
 		tool_usage(ME, "file");
@@ -113,5 +114,8 @@ int main(int argc, char **argv)
 	sigaction(SIGHUP, &action, NULL);
 	if (!read_patterns(&s))
 		tool_die(ME, EXIT_TEMPORARY, "unable to read %s: %s", s.file, errno_text(errno));
-	return linefilter_run(ME, &filter);
+	code = linefilter_run(ME, &filter);
+	buf_free(&s.patterns);
+	buf_free(&s.line);
+	return code;
 }
