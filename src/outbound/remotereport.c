@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include "smtpclient/transaction.h"
+
 static char failed(struct buf *text, char letter, const char *why)
 {
 	buf_addz(text, why);
@@ -19,11 +21,6 @@ static char verdict(struct str records)
 			return *record.p;
 	}
 	return 'D';
-}
-
-static int rank(char letter)
-{
-	return letter == 'K' ? 2 : letter == 'Z' ? 1 : 0;
 }
 
 char remote_report(int status, struct str output, struct buf *text)
@@ -44,7 +41,7 @@ char remote_report(int status, struct str output, struct buf *text)
 	if (first.n && (*first.p == 's' || *first.p == 'h'))
 		forced = *first.p == 's' ? 'Z' : 'D';
 	buf_add(text, str_from(first, 1));
-	if (!forced || rank(message) <= rank(forced))
+	if (!forced || transaction_no_better(message, forced))
 		buf_add(text, str_from(second, 1));
 	return forced ? forced : message;
 }

@@ -76,6 +76,11 @@ static int rank(char letter)
 	return letter == 'K' ? 2 : letter == 'Z' ? 1 : 0;
 }
 
+bool transaction_no_better(char letter, char than)
+{
+	return rank(letter) <= rank(than);
+}
+
 char transaction_result(const struct transaction *t, size_t recipient, struct buf *text)
 {
 	const struct transaction_record *rcpt = &t->rcpt[recipient], *message = &t->message;
@@ -87,7 +92,7 @@ char transaction_result(const struct transaction *t, size_t recipient, struct bu
 	}
 	forced = rcpt->letter == 'h' ? 'D' : 'Z';
 	buf_add(text, buf_str(&rcpt->text));
-	if (rank(message->letter) <= rank(forced))
+	if (transaction_no_better(message->letter, forced))
 		buf_add(text, buf_str(&message->text));
 	return forced;
 }

@@ -104,6 +104,9 @@ size_t transaction_left(const struct transaction *t);
  */
 bool transaction_address_valid(struct str address);
 
+/* Of two results K, Z or D: is the first not better than the second? */
+bool transaction_no_better(char letter, char than);
+
 /*
  * The delivery's result for one recipient, as qmail-rspawn makes it of the
  * records (contract §9.3): returns K, Z or D and appends the text.
