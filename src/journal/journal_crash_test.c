@@ -746,6 +746,8 @@ static void run_script(struct world *w, int steps)
 			step_commit(w, false);
 		} else if (what < 42 && p) {
 			step_result(w, p);
+			if (what % 2)
+				step_report(w, p);
 		} else if (what < 45 && p) {
 			step_report(w, p);
 		} else if (what < 51 && p) {

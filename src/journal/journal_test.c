@@ -839,6 +839,73 @@ static void count_note(void *ctx, uint32_t recipient, enum journal_result result
 	++*n;
 }
 
+static void count_any_note(void *ctx, uint32_t recipient, enum journal_result result, struct str text)
+{
+	(void)recipient;
+	(void)result;
+	(void)text;
+	++*(size_t *)ctx;
+}
+
+static void expect_told(uint64_t id, size_t notes, bool failed, bool reportable, bool late)
+{
+	struct journal_envelope env;
+	struct err e;
+	size_t n = 0;
+
+	assert_true(journal_read_envelope(t.j, id, &env, &e));
+	assert_int_equal(env.failed, failed);
+	assert_int_equal(env.reportable, reportable);
+	assert_int_equal(env.told_late, late);
+	buf_free(&env.storage);
+	assert_true(journal_each_note(t.j, id, count_any_note, &n, &e));
+	assert_int_equal(n, notes);
+}
+
+/* Also when the disk fails just then, and the power after that. */
+static void what_the_sender_was_told_is_remembered(void **state)
+{
+	static const uint32_t first[] = { 0 };
+	uint64_t id, filler[6];
+	struct err e;
+
+	(void)state;
+	open_journal();
+	id = accept('a', 100);
+	expect_told(id, 0, false, false, false);
+	journal_stage_result(t.j, id, 0, JOURNAL_FAILED, STR("no"));
+	journal_stage_result(t.j, id, 1, JOURNAL_REPORTABLE, STR("yes"));
+	expect_told(id, 2, true, true, false);
+	commit();
+	journal_stage_reported(t.j, id, first, 1);
+	journal_stage_told_late(t.j, id);
+	expect_told(id, 1, false, true, true);
+	simdisk_fail(SIMDISK_SYNC, 1, 1, EIO);
+	assert_false(journal_commit(t.j, true, &e));
+	commit();
+	simdisk_boot(SIMDISK_KEEP_NONE, 1);
+	t.root = file_open_dir(AT_FDCWD, "/");
+	simdisk_stop(true);
+	close_journal();
+	simdisk_stop(false);
+	open_journal();
+	expect_told(id, 1, false, true, true);
+	/* It moves along. */
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 6; i++)
+			filler[i] = accept('f', 20000);
+		for (int i = 0; i < 6; i++)
+			journal_stage_end(t.j, filler[i]);
+		commit();
+		for (int i = 0; i < 5; i++)
+			journal_maintain(t.j);
+	}
+	expect_told(id, 1, false, true, true);
+	close_journal();
+	open_journal();
+	expect_told(id, 1, false, true, true);
+}
+
 /* Many long texts: more than a segment holds, and the message must still be movable. */
 static void notes_never_outgrow_a_segment(void **state)
 {
@@ -920,6 +987,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_written_before_a_failed_sync_is_written_again, format,
 						release),
 		cmocka_unit_test_setup_teardown(too_large_is_refused_for_good, format, release),
+		cmocka_unit_test_setup_teardown(what_the_sender_was_told_is_remembered, format, release),
 		cmocka_unit_test_setup_teardown(notes_never_outgrow_a_segment, format, release),
 		cmocka_unit_test_setup_teardown(numbers_are_never_used_again, format, release),
 	};
