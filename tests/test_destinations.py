@@ -64,6 +64,23 @@ def test_a_dying_message_gets_the_words_of_the_last_attempt(make_instance):
     i.wait_empty()
 
 
+def test_a_restart_is_no_storm(make_instance):
+    """Of many messages for a dead destination only a hundred have their lines, also when a restart forgot that."""
+    i = make_instance(control={"smtproutes": f":127.0.0.1:{free_port()}"})
+    for n in range(130):
+        i.queue(HELLO, "s@a.test", f"r{n}@far.test")
+    i.wait_log("^delivery 130: deferral", 60)
+    i.stop()
+    lines = len(i.log())
+    i.start()
+    i.signal("qmail-send", signal.SIGALRM)
+    i.wait_log("^delivery 100: deferral", 30, count=2)
+    i.settle(1)
+    started = re.findall("^starting delivery", i.log()[lines:], re.M)
+    # The first attempts find out that it is down; a hundred get the verdict of each probe.
+    assert 100 <= len(started) <= 125, len(started)
+
+
 def test_silent_servers_cannot_take_all_slots(make_instance, sink):
     with Sink() as silent:
         silent.on("connect", Stall(60))
