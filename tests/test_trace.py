@@ -123,3 +123,19 @@ def test_sendmail_tells_what_would_happen(instance):
     r = instance.run(program("sendmail"), "-bv", "joe-nobody@a.test", check=False)
     assert r.returncode == 100 and b"mail for it bounces" in r.stdout
     assert instance.run(program("sendmail"), "-bv", check=False).returncode == 100
+
+
+def test_sendmail_waits_and_shows_the_delivery(instance, sink):
+    sink.on("rcpt", lambda arg, session: "550 5.1.1 no such user" if b"bad@" in arg else
+            "450 4.2.1 later" if b"late@" in arg else None)
+    instance.start()
+
+    def send(*recipients):
+        return sorted(instance.run(program("sendmail"), "-v", *recipients, input=b"Subject: x\n\nx\n",
+                                   timeout=60).stdout.decode().splitlines())
+    assert send("joe@a.test") == ["delivered"]
+    bad, good, late = send("joe@a.test", "bad@far.test", "late@far.test")
+    assert good == "joe@a.test: delivered"
+    assert bad.startswith("bad@far.test: failed: 127.0.0.1 does not like recipient. Remote host said: 550 5.1.1 no such")
+    assert late.startswith("late@far.test: put off: ") and "450 4.2.1 later" in late
+    assert send("bad@far.test")[0].startswith("bad@far.test: failed")

@@ -185,6 +185,8 @@ static void put_recipients(struct submit *s, const struct addresses *list, uint8
 	}
 }
 
+#define WATCH_SECONDS 600
+
 static bool commit(struct message *m, struct err *e)
 {
 	struct submit *s = &m->out.submit;
@@ -198,8 +200,13 @@ static bool commit(struct message *m, struct err *e)
 		put_recipients(s, &m->arguments, m->request->notify);
 	if (header_counts(m->request))
 		put_recipients(s, compose_recipients(&m->compose), m->request->notify);
-	if (submit_commit(s, &r))
+	if (m->request->watch)
+		submit_watch(s);
+	if (submit_commit(s, &r)) {
+		if (m->request->watch)
+			submit_events(s, m->request->watch, WATCH_SECONDS);
 		return true;
+	}
 	return r.letter == 'D' ? err_perm(e, "%s", r.text) : err_temp(e, "%s", r.text);
 }
 

@@ -29,6 +29,8 @@ struct inject_request {
 	const char *const *recipients; /* arguments; NULL at the end */
 	uint8_t ret, notify;           /* what the sender wants to hear of it (mail/dsn.h) */
 	struct str envid;
+	/* NULL; or is told what becomes of the message, see submit_events; inject_run waits for that. */
+	void (*watch)(char letter, struct str address, struct str text);
 };
 
 /*

@@ -40,7 +40,7 @@ struct incoming {
 	int body;          /* descriptor of the body file, or -1 */
 	uint32_t body_crc; /* of what was written to it */
 	int status;        /* first failure */
-	bool has_sender, started;
+	bool has_sender, started, watched;
 	/* PAST and DONE. */
 	bool past;
 	int64_t birth, due;
@@ -58,8 +58,9 @@ struct client {
 	struct unixsock_peer peer;
 	struct buf in;
 	struct incoming m;
-	bool busy; /* its message is being made durable; nothing is read meanwhile */
-	bool gone; /* it left while busy */
+	uint64_t watching; /* the message that it is told about, or 0 */
+	bool busy;         /* its message is being made durable; nothing is read meanwhile */
+	bool gone;         /* it left while busy */
 };
 
 static void incoming_init(struct incoming *m)
@@ -110,6 +111,7 @@ static void client_free(struct client *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	sv->nclients--;
+	sv->nwatching -= c->watching != 0;
 	free(c);
 }
 
@@ -325,10 +327,60 @@ static void take_recipient_attribute(struct client *c, struct str payload)
 
 /* ---- the commit ---------------------------------------------------------------------- */
 
+static void watch(struct client *c, uint64_t id)
+{
+	c->sv->nwatching += (id != 0) - (c->watching != 0);
+	c->watching = id;
+}
+
+/* The address of a recipient, for people. */
+static void put_address(struct server *sv, uint64_t id, uint32_t recipient, struct buf *out)
+{
+	struct journal_envelope env;
+	struct wire_reader r;
+	struct err e;
+
+	if (!journal_read_head(sv->journal, id, &env, &e)) {
+		wire_put_str(out, STR(""));
+		return;
+	}
+	r = wire_reader(env.recipients);
+	for (uint32_t i = 0; i < recipient; i++) {
+		wire_get_str(&r, SIZE_MAX);
+		wire_get_str(&r, SIZE_MAX);
+	}
+	wire_put_str(out, wire_get_str(&r, SIZE_MAX));
+	buf_free(&env.storage);
+}
+
+void client_event(struct server *sv, uint64_t id, char letter, uint32_t recipient, struct str text)
+{
+	struct buf payload = BUF_INIT(FRAME_MAX), out = BUF_INIT(SIZE_MAX);
+	struct client *c = sv->nwatching ? sv->clients : NULL;
+
+	while (c && c->watching != id)
+		c = c->next;
+	if (c == NULL)
+		return;
+	wire_put_u8(&payload, (uint8_t)letter);
+	wire_put_u32(&payload, recipient);
+	put_address(sv, id, recipient, &payload);
+	wire_put_str(&payload, str_head(text, JOURNAL_NOTE_MAX));
+	frame_put(&out, FRAME_EVENT, buf_str(&payload));
+	/* One that does not read misses something. */
+	if (letter == 'E' || send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)out.n)
+		watch(c, 0);
+	if (letter == 'E')
+		send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_free(&payload);
+	buf_free(&out);
+}
+
 static void end_message(struct client *c, int status)
 {
 	uint64_t id = c->m.id;
 
+	watch(c, status == OK && c->m.watched ? id : 0);
 	if (status == OK && c->m.body != -1) {
 		/* The body belongs to the message now. */
 		file_close(c->m.body);
@@ -486,6 +538,9 @@ static bool take_frame(struct client *c, uint8_t type, struct str payload)
 		return true;
 	case FRAME_PAST:
 		take_past(c, payload);
+		return true;
+	case FRAME_WATCH:
+		c->m.watched = true;
 		return true;
 	case FRAME_DONE:
 		take_done(c, payload);

@@ -239,6 +239,17 @@ static bool take_reported(struct journal *j, uint64_t id, struct wire_reader *r)
 	return true;
 }
 
+static void tell_deferred(struct server *sv, uint64_t id, struct str answers)
+{
+	struct wire_reader r = wire_reader(answers);
+
+	while (sv->nwatching && r.rest.n && !r.bad) {
+		uint32_t recipient = wire_get_u32(&r);
+
+		client_event(sv, id, 'Z', recipient, wire_get_str(&r, SIZE_MAX));
+	}
+}
+
 /* What only the scheduler may say. */
 static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r)
 {
@@ -256,6 +267,7 @@ static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r
 		if (!wire_end(r))
 			return false;
 		journal_stage_result(j, id, recipient, result_of(letter), text);
+		client_event(g->sv, id, letter == RESULT_FAILED ? 'D' : 'K', recipient, text);
 		return true;
 	case PACKET_REPORTED:
 		return take_reported(j, id, r);
@@ -265,10 +277,12 @@ static bool take_decision(struct manager *g, uint8_t type, struct wire_reader *r
 		if (!wire_end(r))
 			return false;
 		journal_stage_defer(j, id, (int64_t)due, answers);
+		tell_deferred(g->sv, id, answers);
 		return true;
 	case PACKET_END:
 		if (!wire_end(r))
 			return false;
+		client_event(g->sv, id, 'E', 0, STR(""));
 		journal_stage_end(j, id);
 		return true;
 	case PACKET_NOTES:

@@ -51,7 +51,7 @@ struct server {
 	struct accounts accounts;
 	int client_listener, manager_listener;
 	struct client *clients; /* all, linked */
-	size_t nclients;
+	size_t nclients, nwatching;
 	struct event *listening;    /* for clients */
 	struct event *listen_again; /* after a pause, because descriptors had run out */
 	int64_t complained;         /* monotonic ms: when the log last heard that clients were turned away */
@@ -77,6 +77,8 @@ bool client_add(struct server *sv, int fd, struct err *e);
 void client_listen_again(struct server *sv);
 /* Stages what a client completed; called from the loop. */
 void client_body_synced(struct server *sv, struct client *c, bool ok);
+/* Tells a client that watches the message, if there is one, what becomes of it; letter as in the EVENT frame. */
+void client_event(struct server *sv, uint64_t id, char letter, uint32_t recipient, struct str text);
 /* After a commit: tells everybody who waits. e is used when !ok. */
 void client_answer_waiting(struct server *sv, bool ok, const struct err *e);
 

@@ -22,7 +22,7 @@
 static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n";
 
 /*
- * Ignored, without argument: G I U T c i l m n s v x; with one: A B C D L M O Q X e h o p; with one that
+ * Ignored, without argument: G I U T c i l m n s x; with one: A B C D L M O Q X e h o p; with one that
  * must be attached: E J d q.
  */
 static const char options[] = "+:tf:r:F:b:"
@@ -36,6 +36,7 @@ struct request {
 	enum mode mode;
 	bool header_recipients; /* -t */
 	bool run_queue;         /* -q */
+	bool verbose;           /* -v */
 	char *sender;           /* -f, or NULL */
 	const char *name;       /* -F, or NULL */
 	char **recipients;
@@ -136,6 +137,9 @@ static struct request read_options(int argc, char **argv)
 		case 'q':
 			r.run_queue = true;
 			break;
+		case 'v':
+			r.verbose = true;
+			break;
 		case ':':
 		case '?':
 			die(100, "%s", usage);
@@ -224,11 +228,36 @@ static _Noreturn void verify(char **addresses)
 	become(name, argv);
 }
 
+/* For -v: what becomes of the message. */
+static void show(char letter, struct str address, struct str text)
+{
+	static bool told;
+	struct buf line = BUF_INIT(SIZE_MAX);
+
+	if (letter == 'E' && told)
+		return;
+	told = true;
+	if (letter == 'E') {
+		buf_addz(&line, "delivered");
+	} else {
+		buf_add_visible(&line, address);
+		buf_addz(&line, letter == 'K' ? ": delivered" : letter == 'D' ? ": failed: " : ": put off: ");
+		for (size_t i = 0; i < text.n; i++)
+			if (text.p[i] != '\n' || i + 1 < text.n)
+				buf_addc(&line, (unsigned char)text.p[i] < 32 ? ' ' : text.p[i]);
+	}
+	buf_addc(&line, '\n');
+	fwrite(line.p, 1, line.n, stdout);
+	fflush(stdout);
+	buf_free(&line);
+}
+
 static int send_mail(const struct request *r)
 {
 	struct inject_request request = {
 		.recipients_from = r->header_recipients ? INJECT_BOTH : INJECT_ARGUMENTS,
 		.sender = r->sender ? without_brackets(r->sender) : NULL,
+		.watch = r->verbose ? show : NULL,
 		.recipients = (const char *const *)r->recipients,
 		.ret = r->ret,
 		.notify = r->notify,

@@ -1,13 +1,16 @@
 #include "submit/submit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "mail/dsn.h"
 #include "submit/submit_program.h"
+#include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/io.h"
 #include "sys/ownjournal.h"
@@ -91,7 +94,8 @@ static bool connect_journal(struct submit *s, struct err *e)
 bool submit_begin(struct submit *s, bool use_environment, struct err *e)
 {
 	s->status = 0;
-	s->sender_given = false;
+	s->sender_given = s->watched = false;
+	s->nrecipients = 0;
 	s->messageid = (struct messageid){ 0 };
 	s->out.limit = s->envelope.limit = SIZE_MAX;
 	buf_clear(&s->out);
@@ -160,6 +164,7 @@ void submit_sender(struct submit *s, struct str address)
 
 void submit_recipient(struct submit *s, struct str address)
 {
+	s->nrecipients++;
 	envelope_item(s, 'T', FRAME_RECIPIENT, address);
 }
 
@@ -295,6 +300,80 @@ bool submit_commit(struct submit *s, struct submit_result *r)
 		drop_connection(s);
 	set_result(r, status);
 	return status == 0;
+}
+
+void submit_watch(struct submit *s)
+{
+	if (s->pid != 0)
+		return;
+	s->watched = true;
+	frame_put(&s->out, FRAME_WATCH, STR(""));
+}
+
+struct event {
+	char letter;
+	uint32_t recipient;
+	struct str address, text;
+};
+
+static bool get_event(struct str payload, struct event *e)
+{
+	struct wire_reader r = wire_reader(payload);
+
+	e->letter = (char)wire_get_u8(&r);
+	e->recipient = wire_get_u32(&r);
+	e->address = wire_get_str(&r, QUEUE_ADDRESS_MAX);
+	e->text = wire_get_str(&r, FRAME_MAX);
+	return wire_end(&r);
+}
+
+/* Takes the events that have come; false at the last one. */
+static bool take_events(struct submit *s, struct buf *in, bool *tried, uint32_t *left,
+			void (*each)(char letter, struct str address, struct str text))
+{
+	struct str rest = buf_str(in), payload;
+	struct event event;
+	uint8_t type;
+	int got;
+
+	while ((got = frame_take(&rest, &type, &payload)) == 1) {
+		if (type != FRAME_EVENT || !get_event(payload, &event))
+			return false;
+		each(event.letter, event.address, event.text);
+		if (event.letter == 'E')
+			return false;
+		if (event.recipient < s->nrecipients && !tried[event.recipient]) {
+			tried[event.recipient] = true;
+			--*left;
+		}
+	}
+	buf_consume(in, in->n - rest.n);
+	/* Whoever has failed is followed by the end, and that by the bounce. */
+	return got == 0 && *left;
+}
+
+void submit_events(struct submit *s, void (*each)(char letter, struct str address, struct str text), unsigned seconds)
+{
+	bool *tried = mem_zero(s->nrecipients + 1, sizeof *tried);
+	int64_t until = clock_monotonic_ms() + (int64_t)seconds * 1000, now;
+	struct buf in = BUF_INIT(4 * FRAME_MAX);
+	uint32_t left = s->nrecipients;
+	bool more = s->watched && s->fd != -1;
+
+	while (more && (now = clock_monotonic_ms()) < until) {
+		struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+		ssize_t n = 0;
+
+		if (poll(&pfd, 1, (int)(until - now)) == 1)
+			n = buf_room(&in, FRAME_MAX) ? io_read(s->fd, in.p + in.n, FRAME_MAX) : -1;
+		if (n <= 0)
+			break;
+		buf_wrote(&in, (size_t)n);
+		more = take_events(s, &in, tried, &left, each);
+	}
+	free(tried);
+	buf_free(&in);
+	drop_connection(s);
 }
 
 void submit_cancel(struct submit *s)

@@ -39,6 +39,8 @@ struct submit {
 	bool active; /* between begin and commit or cancel */
 	struct messageid messageid;
 	bool sender_given;
+	bool watched;
+	uint32_t nrecipients;
 };
 
 #define SUBMIT_INIT ((struct submit){ .fd = -1, .message_fd = -1, .envelope_fd = -1, .error_fd = -1 })
@@ -78,6 +80,14 @@ void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt);
  * qmail-local, or by an SMTP session whose client may not relay.
  */
 bool submit_is_new(void);
+
+/*
+ * submit_watch, before submit_commit, and submit_events after it: each() is told what becomes of the message (letter as
+ * in the EVENT frame of wire/queueproto.h; E ends it), until every recipient has been tried or `seconds` have passed.
+ * Has no effect where a $QMAILQUEUE program takes the message.
+ */
+void submit_watch(struct submit *s);
+void submit_events(struct submit *s, void (*each)(char letter, struct str address, struct str text), unsigned seconds);
 
 /* Ends the message; true when it is in the queue for good. r is always filled. */
 bool submit_commit(struct submit *s, struct submit_result *r);

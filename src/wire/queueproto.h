@@ -14,11 +14,14 @@
  *                         u32 pid
  *   DONE                  u8 failed, str    after a RECIPIENT; only with PAST
  *                         text
+ *   WATCH                 -                 before COMMIT: tell me what becomes of the message
  *   DATA                  content           any number, at most FRAME_MAX each
  *   COMMIT / ABORT        -                 ends the message
  *
  * Each COMMIT is answered by one REPLY frame: u8 status (a qmail-queue exit
- * code, 0 is a promise), u64 message number. Closing the connection aborts.
+ * code, 0 is a promise), u64 message number. After WATCH, EVENT frames follow it: u8 letter (K, D or Z as for
+ * RESULT; E: the message has left the queue, and no more follow), u32 recipient, str address, str text.
+ * Closing the connection aborts.
  *
  * On run/queue (packets, for qmail-send's user and root) the scheduler and
  * the tools for operators talk to the journal; see queue_packet below. Every
@@ -52,7 +55,9 @@ enum queue_frame {
 	FRAME_ABORT,
 	FRAME_REPLY,
 	FRAME_PAST,
-	FRAME_DONE
+	FRAME_DONE,
+	FRAME_WATCH,
+	FRAME_EVENT
 };
 
 /* Appends a frame's header; the caller appends `length` bytes of payload. */
