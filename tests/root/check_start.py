@@ -214,7 +214,8 @@ def me_and_locals_missing(m):
     finally:
         os.rename(HOME + "/control/me.away", HOME + "/control/me")
     m.control("smtproutes", ":127.0.0.1:1\n")
-    m.try_mail("x@far.test").expect("deferral", "Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/")
+    m.try_mail("x@far.test").expect("deferral", "Sorry,_I_wasn't_able_to_establish_an_SMTP_connection._(#4.4.1)/"
+                                    "Tried_127.0.0.1:_connection_refused./")
     m.control("smtproutes", None)
     m.restart()
 
