@@ -13,9 +13,9 @@ struct account_ids account_find(const char *me, const char *name)
 {
 	const struct passwd *pw = getpwnam(name);
 
-	if (pw == NULL)
-		tool_die(me, EXIT_TEMPORARY, "unknown account %s", name);
-	return (struct account_ids){ pw->pw_uid, pw->pw_gid };
+	if (pw)
+		return (struct account_ids){ pw->pw_uid, pw->pw_gid };
+	tool_die(me, EXIT_TEMPORARY, "unknown account %s", name);
 }
 
 void account_become(const char *me, const char *name)
