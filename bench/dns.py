@@ -2,7 +2,7 @@
 
   bench/dns.py [--questions N] [--domains N]
 
-Runs in a private network namespace, so it needs root: a root and a zone on NSD,
+Runs in private namespaces, so that it needs root and leaves nothing behind: a root and a zone on NSD,
 unbound as recursor on the same machine, qmail-resolve in a home of its own.
 
   warm     one question after the other for a domain that is in the cache (MX,
@@ -33,7 +33,8 @@ def inside(arguments):
         tool = directory + "/dnsask"
         subprocess.run(["gcc", "-O2", "-o", tool, HERE + "/tools/dnsask.c"], check=True)
         zone = Zone("test", "192.0.2.2", "* MX 10 mail\nwarm MX 10 mail\nmail A 192.0.2.25\nmail AAAA 2001:db8::25\n")
-        servers = [Nsd("192.0.2.1", [Zone(".", "192.0.2.1", "", [zone])], directory), Nsd("192.0.2.2", [zone], directory),
+        root = Zone(".", "192.0.2.1", "", [zone])
+        servers = [Nsd("192.0.2.1", [root], directory), Nsd("192.0.2.2", [zone], directory),
                    Unbound("192.0.2.53", directory, "192.0.2.1", quiet=True)]
         resolver = Resolver(["192.0.2.53"])
 
@@ -83,7 +84,8 @@ def main():
         return inside(arguments)
     if os.getuid() != 0:
         sys.exit("bench/dns.py needs root, for a network of its own")
-    return subprocess.call(["unshare", "--net", sys.executable, __file__, *sys.argv[1:], "--inside"],
+    private = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return subprocess.call([*private, sys.executable, __file__, *sys.argv[1:], "--inside"],
                            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
