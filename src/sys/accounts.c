@@ -25,7 +25,7 @@ static bool find_user(const char *name, uid_t *uid, struct err *e)
 	if (pw == NULL && errno != 0 && errno_temporary(errno))
 		return err_sys(e, errno, "unable to look up user %s", name);
 	if (pw == NULL)
-		return err_perm(e, "unable to find user %s; create it (see INSTALL in the README)", name);
+		return err_perm(e, "unable to find user %s; run quill setup, which makes it", name);
 	*uid = pw->pw_uid;
 	return true;
 }
@@ -35,7 +35,7 @@ static bool find_group(const char *name, gid_t *gid, struct err *e)
 	struct group *gr = getgrnam(name);
 
 	if (gr == NULL)
-		return err_perm(e, "unable to find group %s; create it (see INSTALL in the README)", name);
+		return err_perm(e, "unable to find group %s; run quill setup, which makes it", name);
 	*gid = gr->gr_gid;
 	return true;
 }
