@@ -426,7 +426,8 @@ def test_remote_refusals(make_instance, sink, stage, mood, line):
 def test_nothing_listens(make_instance):
     i = make_instance("joe", control={"smtproutes": f":127.0.0.1:{free_port()}"})
     i.queue(HELLO, "joe@a.test", "x@far.test")
-    i.wait_log(r"^delivery 1: deferral: Sorry,_I_wasn't_able_to_establish_an_SMTP_connection\._\(#4\.4\.1\)/$")
+    i.wait_log(r"^delivery 1: deferral: Sorry,_I_wasn't_able_to_establish_an_SMTP_connection\._\(#4\.4\.1\)/"
+               r"Tried_127\.0\.0\.1:_connection_refused\./$")
 
 
 # ---- restarts --------------------------------------------------------------------------------
