@@ -114,6 +114,8 @@ static void text_event(struct str line)
 
 /* ---- lines ---------------------------------------------------------------------------------- */
 
+static void add_line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static void add_line(const char *fmt, va_list ap)
 {
 	char line[1200];
