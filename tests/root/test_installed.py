@@ -78,7 +78,7 @@ def test_installed(mount_point, lab, settings):
 
 SETUP = r"""
 set -e
-mkdir $LAB/etc && cp -a /etc/. $LAB/etc && mount --bind $LAB/etc /etc
+mkdir $LAB/etc && cp -a /etc/. $LAB/etc && rm -f $LAB/etc/*.lock $LAB/etc/.pwd.lock && mount --bind $LAB/etc /etc
 for f in passwd shadow group gshadow; do
 	grep -Ev '^(alias|qmail.|qmail|nofiles):' $LAB/etc/$f >$LAB/new || true; cat $LAB/new >$LAB/etc/$f
 done
