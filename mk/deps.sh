@@ -15,7 +15,7 @@ build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libc
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev libpam0g-dev"
 demo="python3"
 test="fetchmail getmail6 mpop maildrop python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot daemontools ldnsutils
-	unbound bind9 bind9-utils dnsmasq-base iproute2
+	unbound bind9 bind9-utils dnsmasq-base iproute2 inetutils-telnet
 	libdb5.3 libgnutls-dane0 libidn12 libnsl2 libicu72 libsasl2-2"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
 	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"

@@ -1,0 +1,394 @@
+"""The steps of the old administrators' guide, as they are typed, on a machine in miniature that has no qmail.
+
+Runs as root inside private mount, process and network namespaces:
+
+  guide.py LAB BINDIR CHECKOUT
+
+/etc, /dev, /home, /usr/local, /var/log, /var/mail and /var/qmail are private. Prints a line of JSON for each step:
+{"name": …, "error": null or text}; each builds on those before it, so the first error ends it.
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import lab
+from labrun import wait
+from quilltest import Sink
+
+LAB, BINDIR, CHECKOUT = sys.argv[1:4]
+HOME = "/var/qmail"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ELSEWHERE = "192.0.2.25"
+STEPS = []
+
+
+def step(f):
+    STEPS.append(f)
+    return f
+
+
+# ---- the machine and its administrator -------------------------------------------------
+
+PRIVATE = r"""
+set -e
+mkdir $LAB/etc $LAB/dev
+cp -a /etc/. $LAB/etc
+for f in passwd shadow group gshadow; do
+	grep -Ev '^(alias|qmail.|qmail|nofiles|ann|bob|vmail):' /etc/$f >$LAB/etc/$f || true
+done
+rm -rf $LAB/etc/service $LAB/etc/tcp.smtp*
+mount --bind $LAB/etc /etc
+printf '127.0.0.1 localhost\n192.0.2.25 mail.example.org mail\n' >/etc/hosts
+for d in null zero full random urandom tty; do touch $LAB/dev/$d; mount --bind /dev/$d $LAB/dev/$d; done
+for d in fd stdin stdout stderr; do cp -a /dev/$d $LAB/dev/$d; done
+mount --rbind $LAB/dev /dev
+for d in /home /usr/local /var/log /var/mail /var/qmail; do mount -t tmpfs -o mode=755 none $d; done
+ip link set lo up
+ip address add 192.0.2.25/24 dev lo
+"""
+
+
+class Machine:
+    def __init__(self):
+        subprocess.run(["sh", "-c", PRIVATE], check=True, env={"PATH": PATH, "LAB": LAB})
+        self.syslog = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("/dev/log")
+        os.chmod("/dev/log", 0o666)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            self.syslog.append(self.socket.recv(8192).decode(errors="replace"))
+
+    def log(self):
+        return "\n".join(self.syslog)
+
+
+def type_in(commands, cwd="/", code=0):
+    """What the administrator types, in his shell; its output. What is left in the background stays."""
+    with open(LAB + "/typed", "w+", encoding="utf-8") as out:
+        p = subprocess.run(["sh", "-c", commands], env={"PATH": PATH, "HOME": "/root", "LOGNAME": "root", "TERM": "dumb"}, cwd=cwd, check=False,
+                           stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=100)
+        out.seek(0)
+        text = out.read()
+    assert p.returncode == code, f"{commands}\nexit code {p.returncode}\n{text[-2000:]}"
+    return text
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, mode)
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def running():
+    """ps, as (user, command) of each process."""
+    return [tuple(line.split(None, 1)) for line in type_in("ps -eo user:16,args --no-headers").splitlines()]
+
+
+def wait_running(*expected):
+    missing = wait(lambda: not [e for e in expected if e not in running()])
+    assert missing, f"not all of {expected} in {running()}"
+
+
+def wait_gone(pattern):
+    assert wait(lambda: not [r for r in running() if re.search(pattern, r[1])]), running()
+
+
+def telnet(host, *lines):
+    """Types lines into a telnet, each after the answer to the one before; all that came back."""
+    client = subprocess.Popen(["telnet", host, "25"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                              env={"PATH": PATH, "TERM": "dumb"})
+    said = b""
+    try:
+        for line in ("", *lines):
+            if line:
+                client.stdin.write(line.encode() + b"\n")
+            answer = b""
+            while not re.search(rb"^\d\d\d .*\n\Z", answer, re.M):
+                part = client.stdout.read(4096)
+                assert part, f"telnet ended after {line}: {(said + answer).decode()}"
+                answer += part
+            said += answer
+    finally:
+        client.kill()
+        client.communicate()
+    return said.decode().replace("\r", "")
+
+
+def mail_lines(sender, recipient, subject):
+    return ("HELO client.example", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA",
+            f"Subject: {subject}\n\nbody\n.", "QUIT")
+
+
+def mailbox(user):
+    path = f"/home/{user}/Mailbox"
+    return read(path) if os.path.exists(path) else ""
+
+
+def wait_mail(user, subject):
+    found = wait(lambda: f"\nsubject: {subject}\n" in mailbox(user).lower())
+    assert found, f"{subject} is not in {user}'s Mailbox: {mailbox(user)[-600:]}"
+
+
+def pid_of(name):
+    return int(type_in(f"ps -eo pid,comm --no-headers | awk '$2 == \"{name}\" {{ print $1 }}'").split()[0])
+
+
+# ---- chapter 2: installation -------------------------------------------------------------
+
+@step
+def accounts(m):
+    type_in("""set -e
+        groupadd nofiles
+        useradd -g nofiles -d /var/qmail/alias alias
+        useradd -g nofiles -d /var/qmail qmaild
+        useradd -g nofiles -d /var/qmail qmaill
+        useradd -g nofiles -d /var/qmail qmailp
+        groupadd qmail
+        useradd -g qmail -d /var/qmail qmailq
+        useradd -g qmail -d /var/qmail qmailr
+        useradd -g qmail -d /var/qmail qmails
+        useradd -m ann""")
+
+
+@step
+def make_setup_check(m):
+    """The tree is built already."""
+    out = type_in(f"make --no-print-directory BUILD={os.path.dirname(BINDIR)} -o programs setup check", cwd=CHECKOUT)
+    assert "installed in /var/qmail" in out and "instcheck" not in out, out
+    for name in ("tcpserver", "tcprules", "setuser", "cyclog", "svscan", "multilog"):
+        found = type_in(f"readlink -f $(command -v {name})").strip()
+        assert found == f"{HOME}/bin/{name}", found
+
+
+@step
+def config_fast(m):
+    """The guide types ./config-fast in the source directory, where there are links for it."""
+    fast = os.path.join(CHECKOUT, "config-fast")
+    assert os.readlink(fast) == "build/bin/config-fast" and os.readlink(os.path.join(CHECKOUT, "config")) == "build/bin/config"
+    out = type_in(f"{HOME}/bin/config-fast mail.example.org")
+    assert "mail.example.org" in out, out
+    control = {n: read(f"{HOME}/control/{n}") for n in os.listdir(HOME + "/control")}
+    assert control == {"me": "mail.example.org\n", "locals": "mail.example.org\n", "rcpthosts": "mail.example.org\n",
+                       "defaultdomain": "example.org\n", "plusdomain": "example.org\n"}, control
+    type_in(f"echo example.org >>{HOME}/control/locals; echo example.org >>{HOME}/control/rcpthosts")
+    assert "Messages for example.org are delivered locally." in type_in(HOME + "/bin/qmail-showctl")
+
+
+@step
+def aliases(m):
+    type_in("""set -e
+        cd ~alias
+        echo '&ann' >.qmail-postmaster; echo '&ann' >.qmail-mailer-daemon; echo '&ann' >.qmail-root
+        chmod 644 ~alias/.qmail*""")
+
+
+@step
+def start_script(m):
+    type_in("echo ./Mailbox >/var/qmail/control/defaultdelivery")
+    write(HOME + "/rc", '#!/bin/sh\n'
+          'exec env - PATH="/var/qmail/bin:/usr/local/bin:$PATH" \\\n'
+          'qmail-start "`cat /var/qmail/control/defaultdelivery`" splogger qmail\n', 0o755)
+    type_in("sh -cf '/var/qmail/rc &'")
+    wait_running(("qmails", "qmail-send"), ("qmaill", "splogger qmail"), ("root", "qmail-lspawn ./Mailbox"),
+                 ("qmailr", "qmail-rspawn"), ("qmailq", "qmail-journal"))
+    assert wait(lambda: re.search(r"qmail: \d+\.\d+ status: local 0/10 remote 0/20", m.log())), m.log()
+
+
+@step
+def first_mail(m):
+    """TEST.deliver: to a user, to nobody, and what comes back."""
+    type_in("echo to: ann | /var/qmail/bin/qmail-inject")
+    assert wait(lambda: "\nto: ann@mail.example.org\n" in mailbox("ann")), m.log()
+    type_in("su ann -c 'printf \"to: nonexistent\\nsubject: test\\n\\nbody\\n\" | /var/qmail/bin/qmail-inject'")
+    wait_mail("ann", "failure notice")
+    type_in("printf 'subject: to root\\n\\nbody\\n' | /var/qmail/bin/sendmail root")
+    wait_mail("ann", "to root")
+    for line in (r"new msg \d+", r"info msg \d+: bytes \d+ from <root@mail.example.org> qp \d+ uid 0",
+                 r"starting delivery 1: msg \d+ to local ann@mail.example.org", r"delivery 1: success: did_1\+0\+0/",
+                 r"end msg \d+"):
+        assert wait(lambda: re.search(line, m.log())), f"no {line} in {m.log()}"
+
+
+# ---- chapter 3: SMTP -----------------------------------------------------------------------
+
+@step
+def rules(m):
+    write("/etc/tcp.smtp", '127.0.0.1:allow,RELAYCLIENT=""\n:allow\n')
+    type_in("tcprules /etc/tcp.smtp.cdb /etc/tcp.smtp.tmp < /etc/tcp.smtp")
+    out = type_in("TCPREMOTEIP=127.0.0.1 tcprulescheck /etc/tcp.smtp.cdb; TCPREMOTEIP=192.0.2.25 tcprulescheck /etc/tcp.smtp.cdb")
+    assert out == ("rule 127.0.0.1:\nset environment variable RELAYCLIENT=\nallow connection\n"
+                   "rule :\nallow connection\n"), out
+
+
+@step
+def smtp_service(m):
+    type_in("mkdir -p /var/log/qmail/smtpd && chown qmaill /var/log/qmail/smtpd")
+    write("/etc/rc.smtpd", """#!/bin/sh
+tcpserver -v -x /etc/tcp.smtp.cdb -u `id -u qmaild` -g `id -g qmaild` 0 smtp \\
+/var/qmail/bin/qmail-smtpd 2>&1 | setuser qmaill accustamp | \\
+setuser qmaill cyclog -s5000000 -n5 /var/log/qmail/smtpd &
+""", 0o755)
+    type_in("/etc/rc.smtpd")
+    wait_running(("qmaild", f"tcpserver -v -x /etc/tcp.smtp.cdb -u {uid('qmaild')} -g {gid('nofiles')} 0 smtp "
+                  "/var/qmail/bin/qmail-smtpd"), ("qmaill", "accustamp"),
+                 ("qmaill", "cyclog -s5000000 -n5 /var/log/qmail/smtpd"))
+    assert os.readlink(f"/proc/{pid_of('tcpserver')}/exe") == HOME + "/bin/tcpserver"
+
+
+def uid(name):
+    return int(type_in(f"id -u {name}"))
+
+
+def gid(name):
+    return int(type_in(f"getent group {name} | cut -d: -f3"))
+
+
+@step
+def telnet_local(m):
+    assert wait(lambda: subprocess.run(["/var/qmail/bin/tcpclient", "-RHl0", "127.0.0.1", "25", "true"],
+                                       check=False, stderr=subprocess.DEVNULL).returncode == 0)
+    said = telnet("127.0.0.1", *mail_lines("someone@client.example", "ann@example.org", "by telnet"))
+    assert "\n220 mail.example.org ESMTP\n" in said and "\n221 " in said, said
+    wait_mail("ann", "by telnet")
+    assert "Received: from localhost (HELO client.example) (127.0.0.1)" in mailbox("ann") or \
+        "Received: from unknown (HELO client.example) (127.0.0.1)" in mailbox("ann"), mailbox("ann")
+
+
+@step
+def relaying(m):
+    """From 127.0.0.1 to anywhere; from elsewhere to this machine's domains only."""
+    said = telnet(ELSEWHERE, *mail_lines("x@client.example", "ann@example.org", "from elsewhere"))
+    wait_mail("ann", "from elsewhere")
+    said = telnet(ELSEWHERE, "HELO client.example", "MAIL FROM:<x@client.example>", "RCPT TO:<x@far.example>", "QUIT")
+    assert "\n553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)\n" in said, said
+    with Sink() as sink:
+        write(HOME + "/control/smtproutes", f":127.0.0.1:{sink.port}\n")
+        type_in(f"kill -HUP {pid_of('qmail-send')}")
+        telnet("127.0.0.1", *mail_lines("ann@example.org", "x@far.example", "relayed"))
+        assert wait(lambda: sink.messages), m.log()[-1000:]
+
+
+@step
+def smtp_log(m):
+    def log():
+        directory = "/var/log/qmail/smtpd"
+        return "".join(read(f"{directory}/{n}") for n in sorted(os.listdir(directory)) if re.fullmatch(r"@\d{14}", n))
+    assert wait(lambda: re.search(r"^\d+\.\d{6} tcpserver: ok \d+ \S*:192\.0\.2\.25:25 \S*:192\.0\.2\.25::\d+$", log(), re.M)), \
+        log()
+    shown = type_in("cat /var/log/qmail/smtpd/@* | tailocal")
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} tcpserver: status: 0/40$", shown, re.M), shown
+
+
+@step
+def waiting_mail(m):
+    """What waits: nobody listens where this goes. kill -ALRM tries it again."""
+    with Sink() as sink:
+        port = sink.port
+    write(HOME + "/control/smtproutes", f":127.0.0.1:{port}\n")
+    type_in(f"kill -HUP {pid_of('qmail-send')}; printf 'subject: later\\n\\nbody\\n' | /var/qmail/bin/sendmail -fann@example.org y@far.example")
+    assert wait(lambda: "deferral" in m.log()), m.log()[-1000:]
+    assert type_in("/var/qmail/bin/qmail-qstat") == "messages in queue: 1\nmessages in queue but not yet preprocessed: 0\n"
+    shown = type_in("/var/qmail/bin/qmail-qread")
+    assert re.search(r" GMT  #\d+  \d+  <ann@example.org> \n\tremote\ty@far.example\n", shown), shown
+    with Sink(port=port) as sink:
+        type_in(f"kill -ALRM {pid_of('qmail-send')}")
+        assert wait(lambda: sink.messages), m.log()[-1000:]
+    assert wait(lambda: type_in("/var/qmail/bin/qmail-qstat").startswith("messages in queue: 0\n"))
+
+
+@step
+def stop(m):
+    type_in(f"kill {pid_of('tcpserver')} {pid_of('qmail-send')}")
+    wait_gone(r"^(tcpserver|qmail-|splogger|cyclog|accustamp)")
+    assert wait(lambda: "status: exiting" in m.log())
+
+
+# ---- the same under supervise -------------------------------------------------------------
+
+@step
+def services(m):
+    for name, run in (("qmail-send", '#!/bin/sh\nexec env - PATH="/var/qmail/bin:$PATH" \\\n'
+                       'qmail-start "`cat /var/qmail/control/defaultdelivery`"\n'),
+                      ("qmail-smtpd", "#!/bin/sh\nexec 2>&1\n"
+                       "exec envuidgid qmaild tcpserver -vRHl0 -x /etc/tcp.smtp.cdb -U 0 smtp /var/qmail/bin/qmail-smtpd\n")):
+        type_in(f"mkdir -p {HOME}/supervise/{name}/log; chmod +t {HOME}/supervise/{name}; mkdir -p /var/log/qmail/main-{name}; "
+                f"chown qmaill /var/log/qmail/main-{name}")
+        write(f"{HOME}/supervise/{name}/run", run, 0o755)
+        write(f"{HOME}/supervise/{name}/log/run", "#!/bin/sh\nexec setuidgid qmaill multilog t s100000 n5 "
+              f"/var/log/qmail/main-{name}\n", 0o755)
+    type_in(f"mkdir /etc/service && ln -s {HOME}/supervise/* /etc/service")
+    type_in("svscanboot /etc/service >/dev/null 2>&1 &")
+    assert wait(lambda: type_in("svstat /etc/service/* /etc/service/*/log").count(": up (pid ") == 4), \
+        type_in("svstat /etc/service/* /etc/service/*/log")
+    assert wait(lambda: "status: local 0/10" in supervised_log("qmail-send"))
+
+
+def supervised_log(name):
+    path = f"/var/log/qmail/main-{name}/current"
+    return read(path) if os.path.exists(path) else ""
+
+
+@step
+def supervised_mail(m):
+    assert wait(lambda: subprocess.run(["/var/qmail/bin/tcpclient", "-RHl0", "127.0.0.1", "25", "true"],
+                                       check=False, stderr=subprocess.DEVNULL).returncode == 0)
+    telnet("127.0.0.1", *mail_lines("someone@client.example", "ann@example.org", "supervised"))
+    wait_mail("ann", "supervised")
+    assert wait(lambda: re.search(r"^@[0-9a-f]{24} delivery 1: success: ", supervised_log("qmail-send"), re.M))
+    assert re.search(r"^@[0-9a-f]{24} tcpserver: ok ", supervised_log("qmail-smtpd"), re.M)
+    assert re.search(r"^\d{4}-\d\d-\d\d .* end msg ", type_in("tai64nlocal </var/log/qmail/main-qmail-send/current"), re.M)
+
+
+@step
+def supervised_again(m):
+    """svc -t: it ends and is started again; svc -d: it stays down."""
+    before = pid_of("qmail-send")
+    type_in("svc -t /etc/service/qmail-send")
+    assert wait(lambda: f"(pid {before})" not in type_in("svstat /etc/service/qmail-send")
+                and ": up (pid" in type_in("svstat /etc/service/qmail-send"))
+    assert wait(lambda: supervised_log("qmail-send").count("status: local 0/10 remote 0/20") >= 2)
+    type_in("svc -d /etc/service/qmail-smtpd")
+    assert wait(lambda: re.fullmatch(r"/etc/service/qmail-smtpd: down \d+ seconds, normally up\n",
+                                     type_in("svstat /etc/service/qmail-smtpd")))
+    type_in("svc -u /etc/service/qmail-smtpd")
+    assert wait(lambda: ": up (pid" in type_in("svstat /etc/service/qmail-smtpd"))
+
+
+@step
+def supervised_stop(m):
+    type_in(f"kill {pid_of('svscan')}")
+    type_in("svc -dx /etc/service/* /etc/service/*/log")
+    wait_gone(r"^(tcpserver|qmail-|supervise|multilog|svscan)")
+    assert supervised_log("qmail-send").rstrip().endswith("status: exiting")
+
+
+def main():
+    machine = Machine()
+    for f in STEPS:
+        error, started = None, time.monotonic()
+        try:
+            f(machine)
+        except Exception as e:  # whatever goes wrong in a step is its failure
+            error = f"{type(e).__name__}: {e}"
+        print(json.dumps({"name": f.__name__, "error": error, "seconds": round(time.monotonic() - started, 2)}), flush=True)
+        if error:
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
