@@ -363,7 +363,7 @@ static bool read_usual_places(struct trace *t, struct err *e)
 		globfree(&found);
 	}
 	buf_free(&pattern);
-	return any || err_temp(e, "I find no log that I may read; name its files with --log");
+	return any || err_temp(e, "I find no log that I may read; name its files behind what is looked for");
 }
 
 /* ---- printing ------------------------------------------------------------------------------------------- */

@@ -10,14 +10,16 @@ Runs as root inside private mount, process and network namespaces:
 import json
 import os
 import re
-import signal
+import shutil
 import socket
 import subprocess
 import sys
+import tarfile
+import textwrap
 import threading
 import time
+import traceback
 
-import lab
 from labrun import wait
 from quilltest import Sink
 
@@ -39,6 +41,7 @@ PRIVATE = r"""
 set -e
 mkdir $LAB/etc $LAB/dev
 cp -a /etc/. $LAB/etc
+rm -f $LAB/etc/*.lock $LAB/etc/.pwd.lock
 for f in passwd shadow group gshadow; do
 	grep -Ev '^(alias|qmail.|qmail|nofiles|ann|bob|vmail):' /etc/$f >$LAB/etc/$f || true
 done
@@ -259,8 +262,7 @@ def gid(name):
 
 @step
 def telnet_local(m):
-    assert wait(lambda: subprocess.run(["/var/qmail/bin/tcpclient", "-RHl0", "127.0.0.1", "25", "true"],
-                                       check=False, stderr=subprocess.DEVNULL).returncode == 0)
+    wait_listening(25)
     said = telnet("127.0.0.1", *mail_lines("someone@client.example", "ann@example.org", "by telnet"))
     assert "\n220 mail.example.org ESMTP\n" in said and "\n221 " in said, said
     wait_mail("ann", "by telnet")
@@ -317,63 +319,119 @@ def stop(m):
     assert wait(lambda: "status: exiting" in m.log())
 
 
-# ---- the same under supervise -------------------------------------------------------------
+# ---- docs/INSTALL.md: the same today -------------------------------------------------------
+
+def document(heading):
+    """The indented blocks of a section: what is to be typed, or to be written. Services are in /etc/service here."""
+    section = read(CHECKOUT + "/docs/INSTALL.md").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"^(?: {4,}.+\n|\n(?= {4}))+", section, re.M)
+    return [re.sub(r"(?<=\s)/service", "/etc/service", textwrap.dedent(b).strip("\n")) + "\n" for b in blocks]
+
+
+def inbox(user):
+    directory = f"/home/{user}/Maildir/new"
+    return [read(f"{directory}/{n}") for n in os.listdir(directory)] if os.path.isdir(directory) else []
+
+
+def service_log(name):
+    path = {"send": "/var/log/qmail/current", "smtpd": "/var/log/qmail/smtpd/current"}[name]
+    return read(path) if os.path.exists(path) else ""
+
+
+def wait_listening(port):
+    assert wait(lambda: subprocess.run([HOME + "/bin/tcpclient", "-RHl0", "127.0.0.1", str(port), "true"], check=False,
+                                       stderr=subprocess.DEVNULL).returncode == 0), running()
+
+
+@step
+def configure(m):
+    settings, mandatory = document("Configure")[0].split("\n\n")
+    type_in(f"set -e\n{settings}\n{mandatory}")
+    assert read(HOME + "/control/locals").splitlines() == ["mail.example.org", "example.org", "example.org"]
+    type_in("quill check")
+    type_in("su ann -c 'cd && maildirmake Maildir'")
+
 
 @step
 def services(m):
-    for name, run in (("qmail-send", '#!/bin/sh\nexec env - PATH="/var/qmail/bin:$PATH" \\\n'
-                       'qmail-start "`cat /var/qmail/control/defaultdelivery`"\n'),
-                      ("qmail-smtpd", "#!/bin/sh\nexec 2>&1\n"
-                       "exec envuidgid qmaild tcpserver -vRHl0 -x /etc/tcp.smtp.cdb -U 0 smtp /var/qmail/bin/qmail-smtpd\n")):
-        type_in(f"mkdir -p {HOME}/supervise/{name}/log; chmod +t {HOME}/supervise/{name}; mkdir -p /var/log/qmail/main-{name}; "
-                f"chown qmaill /var/log/qmail/main-{name}")
-        write(f"{HOME}/supervise/{name}/run", run, 0o755)
-        write(f"{HOME}/supervise/{name}/log/run", "#!/bin/sh\nexec setuidgid qmaill multilog t s100000 n5 "
-              f"/var/log/qmail/main-{name}\n", 0o755)
-    type_in(f"mkdir /etc/service && ln -s {HOME}/supervise/* /etc/service")
+    directories, send, smtpd, log, rules_text, compile_rules, start_them, _, obey, stop_them = document("Start, under supervise")
+    type_in("set -e\n" + directories)
+    top = HOME + "/supervise"
+    write(top + "/send/run", send)
+    write(top + "/smtpd/run", smtpd)
+    write(top + "/send/log/run", log)
+    write(top + "/smtpd/log/run", log.rstrip("\n") + "/smtpd\n")
+    write("/etc/tcp.smtp", rules_text)
+    type_in("set -e\n" + compile_rules + start_them)
     type_in("svscanboot /etc/service >/dev/null 2>&1 &")
     assert wait(lambda: type_in("svstat /etc/service/* /etc/service/*/log").count(": up (pid ") == 4), \
         type_in("svstat /etc/service/* /etc/service/*/log")
-    assert wait(lambda: "status: local 0/10" in supervised_log("qmail-send"))
-
-
-def supervised_log(name):
-    path = f"/var/log/qmail/main-{name}/current"
-    return read(path) if os.path.exists(path) else ""
+    m.obey, m.stop_them = obey, stop_them
+    wait_listening(25)
 
 
 @step
 def supervised_mail(m):
-    assert wait(lambda: subprocess.run(["/var/qmail/bin/tcpclient", "-RHl0", "127.0.0.1", "25", "true"],
-                                       check=False, stderr=subprocess.DEVNULL).returncode == 0)
     telnet("127.0.0.1", *mail_lines("someone@client.example", "ann@example.org", "supervised"))
-    wait_mail("ann", "supervised")
-    assert wait(lambda: re.search(r"^@[0-9a-f]{24} delivery 1: success: ", supervised_log("qmail-send"), re.M))
-    assert re.search(r"^@[0-9a-f]{24} tcpserver: ok ", supervised_log("qmail-smtpd"), re.M)
-    assert re.search(r"^\d{4}-\d\d-\d\d .* end msg ", type_in("tai64nlocal </var/log/qmail/main-qmail-send/current"), re.M)
+    assert wait(lambda: any("\nSubject: supervised\n" in text for text in inbox("ann"))), service_log("send")
+    assert "\n550 sorry, no mailbox here by that name. (#5.1.1)\n" in telnet(
+        "127.0.0.1", "HELO client.example", "MAIL FROM:<>", "RCPT TO:<nobody-here@example.org>", "QUIT")
+    assert wait(lambda: re.search(r"^@[0-9a-f]{24} delivery 1: success: ", service_log("send"), re.M))
+    assert re.search(r"^@[0-9a-f]{24} tcpserver: ok ", service_log("smtpd"), re.M)
+    assert re.search(r"^\d{4}-\d\d-\d\d .* end msg ", type_in("tai64nlocal </var/log/qmail/current"), re.M)
+
+
+@step
+def questions(m):
+    """What INSTALL.md says to ask about the first mail."""
+    assert "running" in type_in("quill status")
+    assert "someone@client.example" in type_in("quill trace ann@example.org")
+    assert "/home/ann" in type_in("quill why ann@example.org")
 
 
 @step
 def supervised_again(m):
-    """svc -t: it ends and is started again; svc -d: it stays down."""
-    before = pid_of("qmail-send")
-    type_in("svc -t /etc/service/qmail-send")
-    assert wait(lambda: f"(pid {before})" not in type_in("svstat /etc/service/qmail-send")
-                and ": up (pid" in type_in("svstat /etc/service/qmail-send"))
-    assert wait(lambda: supervised_log("qmail-send").count("status: local 0/10 remote 0/20") >= 2)
-    type_in("svc -d /etc/service/qmail-smtpd")
-    assert wait(lambda: re.fullmatch(r"/etc/service/qmail-smtpd: down \d+ seconds, normally up\n",
-                                     type_in("svstat /etc/service/qmail-smtpd")))
-    type_in("svc -u /etc/service/qmail-smtpd")
-    assert wait(lambda: ": up (pid" in type_in("svstat /etc/service/qmail-smtpd"))
+    """svc -h, -a; -t: it ends and is started again; -d: it stays down."""
+    def send_pid():
+        return re.search(r": up \(pid (\d+)\)", type_in("svstat /etc/service/send"))
+    before = send_pid()[1]
+    type_in("set -e\n" + m.obey)
+    assert wait(lambda: send_pid() and send_pid()[1] != before)
+    assert wait(lambda: "status: exiting\n" in service_log("send") and
+                "status: local 0/10" in service_log("send").rsplit("status: exiting\n", 1)[1])
+    assert wait(lambda: re.fullmatch(r"/etc/service/smtpd: down \d+ seconds, normally up\n", type_in("svstat /etc/service/smtpd")))
+    type_in("svc -u /etc/service/smtpd")
+    wait_listening(25)
 
 
 @step
 def supervised_stop(m):
-    type_in(f"kill {pid_of('svscan')}")
-    type_in("svc -dx /etc/service/* /etc/service/*/log")
+    type_in(f"kill {pid_of('svscan')}; {m.stop_them}")
     wait_gone(r"^(tcpserver|qmail-|supervise|multilog|svscan)")
-    assert supervised_log("qmail-send").rstrip().endswith("status: exiting")
+    assert service_log("send").rstrip().endswith("status: exiting")
+
+
+@step
+def replacing(m):
+    """A queue that qmail left is taken over, and goes back."""
+    keep, back = [b for b in document("Replacing a qmail, and going back") if "mv " in b]
+    with tarfile.open(CHECKOUT + "/tests/classicqueue/left-behind.tar.xz") as tar:
+        shutil.rmtree(HOME + "/queue")
+        tar.extractall(HOME + "/queue")
+    for top, _, files in os.walk(HOME + "/queue"):
+        for name in files:
+            os.utime(os.path.join(top, name))
+    type_in(f"chown -R qmailq:qmail {HOME}/queue; {keep}")
+    make_setup_check(m)
+    type_in("quill setup")
+    out = type_in("quill queue import /var/qmail/old/queue")
+    assert "4 messages imported" in out, out
+    numbers = type_in("quill queue --numbers").split()
+    assert len(numbers) == 4, numbers
+    out = type_in("set -e\n" + back)
+    assert "4 messages exported" in out, out
+    assert len([f for _, _, files in os.walk(HOME + "/queue/mess") for f in files]) == 4
+    assert os.path.exists(HOME + "/bin/qmail-send") and os.path.exists(HOME + "/quill/bin/qmail-send")
 
 
 def main():
@@ -383,7 +441,8 @@ def main():
         try:
             f(machine)
         except Exception as e:  # whatever goes wrong in a step is its failure
-            error = f"{type(e).__name__}: {e}"
+            place = [t.lineno for t in traceback.extract_tb(e.__traceback__) if t.name == f.__name__]
+            error = f"guide.py:{place}: {type(e).__name__}: {e}"
         print(json.dumps({"name": f.__name__, "error": error, "seconds": round(time.monotonic() - started, 2)}), flush=True)
         if error:
             return 1
