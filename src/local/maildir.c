@@ -69,8 +69,9 @@ static void measure(struct size *size, struct str piece)
 /* Readers need not look at the file then: its size as it is, and with CR LF. */
 static void add_size(struct buf *name, const struct size *size)
 {
-	buf_addf(name, ",S=%llu,W=%llu", (unsigned long long)size->bytes,
-		 (unsigned long long)(size->bytes + size->bare));
+	unsigned long long bytes = size->bytes, wire = bytes + size->bare;
+
+	buf_addf(name, ",S=%llu,W=%llu", bytes, wire);
 }
 
 static bool copy_message(int fd, struct str header, struct message *m, struct size *size, struct err *e)
@@ -78,7 +79,6 @@ static bool copy_message(int fd, struct str header, struct message *m, struct si
 	uint64_t offset;
 	struct str piece;
 
-	*size = (struct size){ 0 };
 	if (!message_first(m, header, &piece, &offset, e))
 		return unreadable(e);
 	while (piece.n) {
@@ -117,7 +117,7 @@ static enum outcome deliver_unnamed(int newdir, const char *tmp, struct str head
 	int fd = file_open(AT_FDCWD, tmp, O_TMPFILE | O_WRONLY, 0600), r = -1;
 	struct buf name = BUF_INIT(PATH_LIMIT);
 	enum outcome result = FAILED;
-	struct size size;
+	struct size size = { 0 };
 
 	if (fd == -1)
 		return IMPOSSIBLE;
@@ -171,7 +171,7 @@ static bool move_to_new(const char *path, int newdir, const char *name, struct e
 static bool deliver_named(int newdir, const char *tmp, struct str header, struct message *m, struct err *e)
 {
 	struct buf path = BUF_INIT(PATH_LIMIT), name = BUF_INIT(PATH_LIMIT);
-	struct size size;
+	struct size size = { 0 };
 	bool ok;
 
 	maildir_name(&name);

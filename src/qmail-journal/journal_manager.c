@@ -145,8 +145,10 @@ static void open_message(struct manager *g, uint64_t id, uint8_t want)
 	bool content = want & OPEN_CONTENT;
 	struct journal_envelope env;
 	struct err e;
+	bool read = content ? journal_read_envelope(g->sv->journal, id, &env, &e)
+			    : journal_read_head(g->sv->journal, id, &env, &e);
 
-	if (!(content ? journal_read_envelope : journal_read_head)(g->sv->journal, id, &env, &e)) {
+	if (!read) {
 		service_log(NAME, "alert: %s", e.text);
 		send_content(g, id, e.kind == ERR_TEMPORARY ? CONTENT_LATER : CONTENT_LOST, -1);
 		return;

@@ -254,13 +254,19 @@ void orders_answer(struct server *sv, bool ok, const struct err *e)
 
 static void drop_from(struct order **list, const struct manager *g)
 {
-	for (struct order *o; (o = *list) != NULL;)
+	struct order *o = *list;
+
+	while (o) {
+		struct order *next = o->next;
+
 		if (o->from == g) {
-			*list = o->next;
+			*list = next;
 			order_free(o);
 		} else {
 			list = &o->next;
 		}
+		o = next;
+	}
 }
 
 void orders_forget(struct server *sv, const struct manager *g)

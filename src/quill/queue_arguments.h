@@ -13,7 +13,7 @@ struct queue_arguments {
 	size_t nids;
 	const char *words[3]; /* further arguments: the new addresses of edit, the DIR of import and export */
 	int nwords;
-	const char *reason;  /* --because */
+	const char *reason; /* --because */
 	bool all, json, body, dry, numbers, remove;
 	uint64_t split;
 };

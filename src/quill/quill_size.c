@@ -17,11 +17,12 @@ static uint64_t unit_of(char c)
 
 static bool parse_limit(struct str limit, struct maildir_quota *q)
 {
-	uint64_t *value = str_ends(limit, STR("C")) ? &q->messages : &q->bytes, unit = 1;
+	bool messages = str_ends(limit, STR("C"));
+	uint64_t *value = messages ? &q->messages : &q->bytes, unit = 1;
 
-	if (str_ends(limit, STR("C")) || str_ends(limit, STR("S")))
-		limit.n--;
-	else if (limit.n && (unit = unit_of(limit.p[limit.n - 1])) > 1)
+	if (!messages && !str_ends(limit, STR("S")) && limit.n)
+		unit = unit_of(limit.p[limit.n - 1]);
+	if (messages || str_ends(limit, STR("S")) || unit > 1)
 		limit.n--;
 	if (!str_to_u64(limit, value) || *value == 0 || *value > (UINT64_C(1) << 50) / unit)
 		return false;

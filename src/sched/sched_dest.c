@@ -51,15 +51,14 @@ static void set_provider(struct sched *s, struct sched_dest *d, struct sched_pro
 
 static void ask_policy(struct sched *s, struct sched_dest *d)
 {
-	static const struct policy nothing;
-	struct policy p = nothing;
+	struct policy p = { 0 };
 
 	free(d->policy);
 	d->policy = NULL;
 	d->asking = s->o.policy && s->o.policy(s->o.ctx, d->channel, (struct str){ d->key, d->key_length }, &p);
 	if (!d->asking)
 		set_provider(s, d, NULL);
-	if (memcmp(&p, &nothing, sizeof p) == 0)
+	if (!p.concurrency && !p.interval_us && !p.lifetime && !p.nwaits && !p.has_retry)
 		return;
 	d->policy = mem_alloc(sizeof p);
 	*d->policy = p;
