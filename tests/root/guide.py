@@ -9,9 +9,11 @@ Runs as root inside private mount, process and network namespaces:
 """
 import json
 import os
+import poplib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -22,8 +24,10 @@ import traceback
 
 from labrun import wait
 from quilltest import Sink
+from quilltest.certificate import Authority
 
 LAB, BINDIR, CHECKOUT = sys.argv[1:4]
+SOURCE, BUILD = LAB + "/source", LAB + "/build"  # which may be in /home
 HOME = "/var/qmail"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ELSEWHERE = "192.0.2.25"
@@ -48,7 +52,10 @@ done
 rm -rf $LAB/etc/service $LAB/etc/tcp.smtp*
 mount --bind $LAB/etc /etc
 printf '127.0.0.1 localhost\n192.0.2.25 mail.example.org mail\n' >/etc/hosts
-for d in null zero full random urandom tty; do touch $LAB/dev/$d; mount --bind /dev/$d $LAB/dev/$d; done
+mkdir $LAB/source $LAB/build
+mount --bind $CHECKOUT $LAB/source
+mount --bind $BUILD $LAB/build
+for d in null zero full random urandom; do touch $LAB/dev/$d; mount --bind /dev/$d $LAB/dev/$d; done
 for d in fd stdin stdout stderr; do cp -a /dev/$d $LAB/dev/$d; done
 mount --rbind $LAB/dev /dev
 for d in /home /usr/local /var/log /var/mail /var/qmail; do mount -t tmpfs -o mode=755 none $d; done
@@ -59,7 +66,8 @@ ip address add 192.0.2.25/24 dev lo
 
 class Machine:
     def __init__(self):
-        subprocess.run(["sh", "-c", PRIVATE], check=True, env={"PATH": PATH, "LAB": LAB})
+        subprocess.run(["sh", "-c", PRIVATE], check=True,
+                       env={"PATH": PATH, "LAB": LAB, "CHECKOUT": CHECKOUT, "BUILD": os.path.dirname(BINDIR)})
         self.syslog = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("/dev/log")
@@ -74,14 +82,14 @@ class Machine:
         return "\n".join(self.syslog)
 
 
-def type_in(commands, cwd="/", code=0):
+def type_in(commands, cwd="/", typed=""):
     """What the administrator types, in his shell; its output. What is left in the background stays."""
     with open(LAB + "/typed", "w+", encoding="utf-8") as out:
         p = subprocess.run(["sh", "-c", commands], env={"PATH": PATH, "HOME": "/root", "LOGNAME": "root", "TERM": "dumb"}, cwd=cwd, check=False,
-                           stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=100)
+                           input=typed, text=True, stdout=out, stderr=subprocess.STDOUT, timeout=100)
         out.seek(0)
         text = out.read()
-    assert p.returncode == code, f"{commands}\nexit code {p.returncode}\n{text[-2000:]}"
+    assert p.returncode == 0, f"{commands}\nexit code {p.returncode}\n{text[-2000:]}"
     return text
 
 
@@ -170,7 +178,7 @@ def accounts(m):
 @step
 def make_setup_check(m):
     """The tree is built already."""
-    out = type_in(f"make --no-print-directory BUILD={os.path.dirname(BINDIR)} -o programs setup check", cwd=CHECKOUT)
+    out = type_in(f"make --no-print-directory BUILD={BUILD} -o programs setup check", cwd=SOURCE)
     assert "installed in /var/qmail" in out and "instcheck" not in out, out
     for name in ("tcpserver", "tcprules", "setuser", "cyclog", "svscan", "multilog"):
         found = type_in(f"readlink -f $(command -v {name})").strip()
@@ -180,13 +188,17 @@ def make_setup_check(m):
 @step
 def config_fast(m):
     """The guide types ./config-fast in the source directory, where there are links for it."""
-    fast = os.path.join(CHECKOUT, "config-fast")
-    assert os.readlink(fast) == "build/bin/config-fast" and os.readlink(os.path.join(CHECKOUT, "config")) == "build/bin/config"
+    assert [os.readlink(f"{SOURCE}/{n}") for n in ("config", "config-fast")] == ["build/bin/config", "build/bin/config-fast"]
     out = type_in(f"{HOME}/bin/config-fast mail.example.org")
     assert "mail.example.org" in out, out
     control = {n: read(f"{HOME}/control/{n}") for n in os.listdir(HOME + "/control")}
     assert control == {"me": "mail.example.org\n", "locals": "mail.example.org\n", "rcpthosts": "mail.example.org\n",
                        "defaultdomain": "example.org\n", "plusdomain": "example.org\n"}, control
+    # config finds the same name, and those of all addresses.
+    type_in(f"hostname mail; rm {HOME}/control/*; {HOME}/bin/config")
+    found = {n: read(f"{HOME}/control/{n}") for n in os.listdir(HOME + "/control")}
+    assert found == {**control, "locals": found["locals"], "rcpthosts": found["locals"]}, found
+    assert set(found["locals"].split()) == {"mail.example.org", "localhost"}, found
     type_in(f"echo example.org >>{HOME}/control/locals; echo example.org >>{HOME}/control/rcpthosts")
     assert "Messages for example.org are delivered locally." in type_in(HOME + "/bin/qmail-showctl")
 
@@ -323,7 +335,7 @@ def stop(m):
 
 def document(heading):
     """The indented blocks of a section: what is to be typed, or to be written. Services are in /etc/service here."""
-    section = read(CHECKOUT + "/docs/INSTALL.md").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = read(SOURCE + "/docs/INSTALL.md").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"^(?: {4,}.+\n|\n(?= {4}))+", section, re.M)
     return [re.sub(r"(?<=\s)/service", "/etc/service", textwrap.dedent(b).strip("\n")) + "\n" for b in blocks]
 
@@ -347,7 +359,7 @@ def wait_listening(port):
 def configure(m):
     settings, mandatory = document("Configure")[0].split("\n\n")
     type_in(f"set -e\n{settings}\n{mandatory}")
-    assert read(HOME + "/control/locals").splitlines() == ["mail.example.org", "example.org", "example.org"]
+    assert sorted(read(HOME + "/control/locals").split()) == ["example.org", "example.org", "localhost", "mail.example.org"]
     type_in("quill check")
     type_in("su ann -c 'cd && maildirmake Maildir'")
 
@@ -390,6 +402,36 @@ def questions(m):
 
 
 @step
+def mailboxes_and_pop3(m):
+    type_in("set -e\n" + document("Users and mailboxes")[0], typed="secret\n")
+    telnet("127.0.0.1", *mail_lines("x@client.example", "info@example.net", "to a mailbox"))
+    _, service, classic = document("POP3")
+    authority = Authority()
+    shutil.copy(authority.issue("mail.example.org"), HOME + "/control/servercert.pem")
+    authority.close()
+    write(LAB + "/pop3", service, 0o755)
+    type_in(LAB + "/pop3 >/dev/null 2>&1 &")
+    wait_listening(110)
+
+    def fetch(user, password, tls):
+        pop = poplib.POP3("127.0.0.1", timeout=60)
+        if tls:
+            pop.stls(ssl._create_unverified_context())
+        pop.user(user)
+        pop.pass_(password)
+        text = b"\n".join(line for n in range(len(pop.list()[1])) for line in pop.retr(n + 1)[1])
+        pop.quit()
+        return text
+    assert wait(lambda: b"to a mailbox" in fetch("ben@example.net", "secret", True)), service_log("send")
+    type_in(f"kill {pid_of('qmail-popup')}; echo ann:hush | chpasswd")
+    wait_gone("^qmail-popup")
+    type_in(classic.rstrip() + " >/dev/null 2>&1 & echo $! >/var/qmail/pop3.pid")
+    wait_listening(110)
+    assert b"supervised" in fetch("ann", "hush", False)
+    type_in("kill $(cat /var/qmail/pop3.pid)")
+
+
+@step
 def supervised_again(m):
     """svc -h, -a; -t: it ends and is started again; -d: it stays down."""
     def send_pid():
@@ -415,7 +457,7 @@ def supervised_stop(m):
 def replacing(m):
     """A queue that qmail left is taken over, and goes back."""
     keep, back = [b for b in document("Replacing a qmail, and going back") if "mv " in b]
-    with tarfile.open(CHECKOUT + "/tests/classicqueue/left-behind.tar.xz") as tar:
+    with tarfile.open(SOURCE + "/tests/classicqueue/left-behind.tar.xz") as tar:
         shutil.rmtree(HOME + "/queue")
         tar.extractall(HOME + "/queue")
     for top, _, files in os.walk(HOME + "/queue"):

@@ -23,7 +23,7 @@ def results():
 
 def run(lab):  # noqa: F811
     p = subprocess.run(
-        ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", "/usr/bin/python3",
+        ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child", "--mount-proc", "/usr/bin/python3",
          f"{HERE}/guide.py", lab, BIN, TOP], capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "PYTHONPATH": os.path.dirname(HERE)})
     lines = [json.loads(line) for line in p.stdout.splitlines() if line.startswith("{")]
