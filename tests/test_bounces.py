@@ -335,6 +335,14 @@ def deferring(make_instance, sink, **control):
     return make_instance("joe", "ann", sink=sink, control={"delaynotice": "1", "rcpthosts": "a.test\nfar.test", **control})
 
 
+def test_a_destination_has_a_time_of_its_own(make_instance, sink):
+    i = deferring(make_instance, sink, delaynotice="86400", destinations="far.test:notice=1s")
+    i.queue(HELLO, "joe@a.test", "later@far.test")
+    late(i)
+    i.wait_log(r"^delay notice msg \d+ qp \d+$")
+    let_go(i, sink)
+
+
 def test_own_senders_hear_of_delay_once(make_instance, sink):
     i = deferring(make_instance, sink)
     i.queue(HELLO, "joe@a.test", "later@far.test")

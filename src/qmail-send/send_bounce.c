@@ -123,7 +123,7 @@ static bool any_delay_wanted(const struct send_config *c, const struct envelope 
 static bool due_meanwhile(const struct sender *s, const struct msg *m, int64_t now, enum notice_kind *kind)
 {
 	const struct envelope *env = m->envelope;
-	bool late = now - m->birth >= s->config.delay;
+	bool late = now - m->birth >= sched_message_notice(m, s->config.delay);
 
 	if (env == NULL || !envelope_has_sender(env) || sched_message_due(m) <= now)
 		return false;

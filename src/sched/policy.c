@@ -129,6 +129,10 @@ static bool take_word(struct policy *p, struct str name, struct str value)
 		if (!take_time(value, &fresh.lifetime))
 			return false;
 		p->lifetime = p->lifetime ? p->lifetime : fresh.lifetime;
+	} else if (str_eq(name, STR("notice"))) {
+		if (!take_time(value, &fresh.notice))
+			return false;
+		p->notice = p->notice ? p->notice : fresh.notice;
 	} else if (str_eq(name, STR("retry"))) {
 		if (!take_retry(value, &fresh))
 			return false;

@@ -17,6 +17,7 @@ struct policy {
 	uint32_t concurrency; /* deliveries at a time; 0: only the channel's limit */
 	int64_t interval_us;  /* at least so long between the starts of two deliveries, on average; 0: any time */
 	int64_t lifetime;     /* seconds that a message is tried; 0: the general one */
+	int64_t notice;       /* seconds after which a sender is told of a delay; 0: the general time */
 	uint32_t nwaits;      /* 0: qmail's schedule */
 	bool has_retry;       /* retry= is set, if only to qmail's schedule */
 	uint32_t waits[POLICY_WAITS_MAX]; /* seconds; the last one repeats */
@@ -24,7 +25,7 @@ struct policy {
 
 /*
  * Words separated by blanks: concurrency=N, rate=N/s (m, h, d), lifetime=TIME,
- * retry=TIME,TIME... or retry=qmail. A TIME is a number of seconds, or has m, h, d
+ * notice=TIME, retry=TIME,TIME... or retry=qmail. A TIME is a number of seconds, or has m, h, d
  * or w behind it. What p has already stays. False: a word that makes no sense, and e says which; p is as before.
  */
 bool policy_add(struct policy *p, struct str words, struct err *e);

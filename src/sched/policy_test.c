@@ -19,12 +19,13 @@ static struct policy parse(const char *words)
 
 static void words_are_understood(void **state)
 {
-	struct policy p = parse("  concurrency=5\trate=30/m lifetime=2d retry=90,5m,1h ");
+	struct policy p = parse("  concurrency=5\trate=30/m lifetime=2d notice=30m retry=90,5m,1h ");
 
 	(void)state;
 	assert_int_equal(p.concurrency, 5);
 	assert_int_equal(p.interval_us, 2000000);
 	assert_int_equal(p.lifetime, 2 * 86400);
+	assert_int_equal(p.notice, 1800);
 	assert_int_equal(p.nwaits, 3);
 	assert_int_equal(p.waits[0], 90);
 	assert_int_equal(p.waits[1], 300);
@@ -53,6 +54,7 @@ static void nonsense_changes_nothing(void **state)
 		"rate=1000001/s",
 		"rate=5/ss",
 		"lifetime=0",
+		"notice=",
 		"lifetime=d",
 		"lifetime=5y",
 		"lifetime=11000000000d",

@@ -262,6 +262,21 @@ int64_t sched_message_due(const struct msg *m)
 	return m->njobs ? due : 0;
 }
 
+int64_t sched_message_notice(const struct msg *m, int64_t general)
+{
+	int64_t shortest = INT64_MAX;
+
+	for (const struct job *j = msg_first_job(m); j; j = msg_next_job(j)) {
+		int64_t own = j->dest ? dest_policy(j->dest)->notice : 0;
+
+		if (own == 0)
+			own = general;
+		if (own < shortest)
+			shortest = own;
+	}
+	return m->njobs ? shortest : general;
+}
+
 bool sched_drop_jobs(struct sched *s, struct msg *m)
 {
 	struct job *next;

@@ -169,6 +169,8 @@ void sched_put_back(struct sched *s, struct job *j, int64_t due);
 
 /* Earliest time at which any job of the message is due, which may be past; 0 if one is running. */
 int64_t sched_message_due(const struct msg *m);
+/* The shortest time after which the destinations that it waits for want a notice of delay; `general` for the others. */
+int64_t sched_message_notice(const struct msg *m, int64_t general);
 
 /* Forgets a message and its jobs (none may be running). */
 void sched_remove(struct sched *s, struct msg *m);

@@ -58,7 +58,7 @@ static void ask_policy(struct sched *s, struct sched_dest *d)
 	d->asking = s->o.policy && s->o.policy(s->o.ctx, d->channel, (struct str){ d->key, d->key_length }, &p);
 	if (!d->asking)
 		set_provider(s, d, NULL);
-	if (!p.concurrency && !p.interval_us && !p.lifetime && !p.nwaits && !p.has_retry)
+	if (!p.concurrency && !p.interval_us && !p.lifetime && !p.notice && !p.nwaits && !p.has_retry)
 		return;
 	d->policy = mem_alloc(sizeof p);
 	*d->policy = p;
