@@ -20,8 +20,8 @@ OK_QP = re.compile(r"250 ok (\d{10}) qp (\d+)$")
 @cases([
     ("helo", "HELO c.test", ["250 mail.lab.test"]),
     ("helo-empty", "HELO", ["250 mail.lab.test"]),
-    ("ehlo", "EHLO c.test", ["250-mail.lab.test", "250-PIPELINING", "250-SIZE 0", "250 8BITMIME"]),
-    ("ehlo-lower-case", "ehlo c", ["250-mail.lab.test", "250-PIPELINING", "250-SIZE 0", "250 8BITMIME"]),
+    ("ehlo", "EHLO c.test", ["250-mail.lab.test", "250-PIPELINING", "250-SIZE 0", "250-DSN", "250 8BITMIME"]),
+    ("ehlo-lower-case", "ehlo c", ["250-mail.lab.test", "250-PIPELINING", "250-SIZE 0", "250-DSN", "250 8BITMIME"]),
     ("mail", "MAIL FROM:<a@b.test>", ["250 ok"]),
     ("mail-null", "MAIL FROM:<>", ["250 ok"]),
     ("mail-without-argument", "MAIL", ["250 ok"]),
@@ -423,7 +423,7 @@ def check_replies_come_at_once():
 def check_smtplib():
     with smtplib.SMTP("127.0.0.1", 2525, local_hostname="c.test", timeout=10) as c:
         c.ehlo()
-        is_(sorted(c.esmtp_features), ["8bitmime", "pipelining", "size"])
+        is_(sorted(c.esmtp_features), ["8bitmime", "dsn", "pipelining", "size"])
         is_(c.verify("x")[0], 252)
         is_(c.sendmail("s@c.test", ["ann@lab.test", "z@far.test"], "Subject: x\r\n\r\n.\r\n..\r\nx"),
             {"z@far.test": (553, NOT_MINE[4:].encode())})
