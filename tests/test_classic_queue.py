@@ -97,6 +97,7 @@ def test_a_queue_left_behind_is_taken_over(instance, sink, left_behind):
     assert queue(instance, "import", left_behind).stdout == \
         b"4 messages imported, 0 had been before\n1 were never accepted, and are left\n"
     instance.wait_delivered("joe")
+    instance.wait_log(r"^delivery \d+: deferral: ", count=6)
     wait_until(lambda: states(instance) == EXPECTED, 20, "the attempts")
     messages = listed(instance)
     # Ages are kept, and so are contents and what has failed.
