@@ -27,7 +27,7 @@ layout_linked() {
 	case $1 in
 	config|config-fast|mailq|newaliases|sendmail) return 1 ;;
 	ddist|successes|failures|deferrals|recipients|rhosts|rxdelay|senders|suids) return 1 ;;	# reports find them
-	checkpassword|checkpassword-pam) return 0 ;;
+	checkpassword|checkpassword-pam|qmail-popup) return 0 ;;	# for start scripts
 	esac
 	layout_has_mode "$1" 0755
 }
