@@ -81,7 +81,7 @@ def pytest(build, options, what):
     return passed if process.returncode in (0, 1, 5) else None, failed, output
 
 
-RETRIED_MAX = 8
+RETRIED_MAX = 16
 # Those that take longest start first, so that none of them is alone at the end.
 LONG = ["root/test_contract.py", "test_kill.py", "test_dns.py", "test_straight_path.py", "test_faults.py"]
 
