@@ -234,7 +234,7 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 
 	/* The rest of a segment is for what happens to it: done marks and notes move along with the message. */
 	if ((uint64_t)m->sender.n + m->attributes.n + m->recipients.n + m->notes.n + 9 * (uint64_t)m->nrecipients +
-		    content + 512 >
+		content + 512 >
 	    (uint64_t)j->o.segment_size / 8 * 5)
 		return err_perm(e, "the message does not fit in a journal segment of %lu bytes",
 				(unsigned long)j->o.segment_size);
