@@ -9,8 +9,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from quilltest import Instance, Sink, program  # noqa: E402
 
 
-# Under nohup it would be ignored by every process that a test starts.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# What is ignored here (under nohup, or in the background of a shell) would be ignored by all that a test starts.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):
