@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +175,45 @@ static void a_child_that_died_is_not_given_a_connection(void **state)
 	idle_close(&i);
 }
 
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+/* Who sends more descriptors than one must not use up the parent's. */
+static void more_descriptors_than_one_are_closed(void **state)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control = { .space = { 0 } };
+	const int both[2] = { 0, 1 };
+	struct iovec v = { (char[]){ 'i' }, 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct idle i;
+	int before, channel;
+
+	(void)state;
+	idle_open(&i);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof both);
+	memcpy(CMSG_DATA(c), both, sizeof both);
+	before = open_descriptors();
+	assert_int_equal(sendmsg(i.child, &m, 0), 1);
+	if (idle_hear(&i, &channel) != 0)
+		close(channel);
+	assert_int_equal(open_descriptors(), before);
+	idle_close(&i);
+}
+
 /* A process that says nothing of itself cannot get hold of another's connection. */
 static void a_report_without_a_channel_is_ignored(void **state)
 {
@@ -195,6 +236,7 @@ int main(void)
 		cmocka_unit_test(one_too_many_costs_the_longest_idle),
 		cmocka_unit_test(a_child_that_died_is_not_given_a_connection),
 		cmocka_unit_test(a_report_without_a_channel_is_ignored),
+		cmocka_unit_test(more_descriptors_than_one_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,7 +158,7 @@ bool unixsock_peer(int fd, struct unixsock_peer *peer, struct err *e)
 	return true;
 }
 
-int unixsock_send(int fd, struct str data, int passfd)
+static int send_packet(int fd, struct str data, int passfd, int flags)
 {
 	union {
 		struct cmsghdr header;
@@ -181,13 +181,23 @@ int unixsock_send(int fd, struct str data, int passfd)
 		memcpy(CMSG_DATA(c), &passfd, sizeof passfd);
 	}
 	do
-		r = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		r = sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
 	while (r == -1 && errno == EINTR);
 	if (r >= 0 && (size_t)r != data.n) {
 		errno = EMSGSIZE;
 		return -1;
 	}
 	return r == -1 ? -1 : 0;
+}
+
+int unixsock_send(int fd, struct str data, int passfd)
+{
+	return send_packet(fd, data, passfd, 0);
+}
+
+int unixsock_send_now(int fd, struct str data, int passfd)
+{
+	return send_packet(fd, data, passfd, MSG_DONTWAIT);
 }
 
 /* Keeps the first descriptor of a message, closes any others. */
@@ -211,11 +221,23 @@ static void take_fds(struct msghdr *msg, int *passfd)
 	}
 }
 
-ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd)
+/* Who sent it, where the socket has SO_PASSCRED; else 0. */
+static pid_t sender_of(struct msghdr *msg)
+{
+	struct ucred who = { .pid = 0 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS &&
+		    c->cmsg_len == CMSG_LEN(sizeof who))
+			memcpy(&who, CMSG_DATA(c), sizeof who);
+	return who.pid;
+}
+
+static ssize_t receive(int fd, struct buf *b, size_t max, int *passfd, pid_t *sender, int flags)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(8 * sizeof(int))];
+		char space[CMSG_SPACE(8 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	char *room = buf_room(b, max);
 	struct iovec iov = { room, max };
@@ -230,11 +252,12 @@ ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd)
 		return -1;
 	}
 	do
-		r = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		r = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (r == -1 && errno == EINTR);
 	if (r < 0)
 		return -1;
 	take_fds(&msg, passfd);
+	*sender = sender_of(&msg);
 	if (msg.msg_flags & MSG_TRUNC) {
 		if (*passfd != -1)
 			close(*passfd);
@@ -244,4 +267,17 @@ ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd)
 	}
 	buf_wrote(b, (size_t)r);
 	return r;
+}
+
+ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd)
+{
+	pid_t sender;
+
+	return receive(fd, b, max, passfd, &sender, 0);
+}
+
+ssize_t unixsock_recv_now(int fd, struct buf *b, size_t max, int *passfd, pid_t *sender)
+{
+	*sender = 0;
+	return receive(fd, b, max, passfd, sender, MSG_DONTWAIT);
 }

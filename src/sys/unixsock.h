@@ -58,4 +58,11 @@ int unixsock_send(int fd, struct str data, int passfd);
  */
 ssize_t unixsock_recv(int fd, struct buf *b, size_t max, int *passfd);
 
+/*
+ * The same, without ever waiting (EAGAIN), whatever mode the socket is in: its mode may be in the hands of the other
+ * side. *sender: the process that sent the packet, from the kernel, where the socket has SO_PASSCRED; else 0.
+ */
+int unixsock_send_now(int fd, struct str data, int passfd);
+ssize_t unixsock_recv_now(int fd, struct buf *b, size_t max, int *passfd, pid_t *sender);
+
 #endif
