@@ -171,7 +171,7 @@ class Measured:
 
     def __enter__(self):
         if self.group.path:
-            self.monitor = subprocess.Popen([TOOLS + "/cgmon", self.group.path, "250"], stdout=subprocess.PIPE)
+            self.monitor = subprocess.Popen([TOOLS + "/cgmon", self.group.path, "500"], stdout=subprocess.PIPE)
         self.before = self.group.cpu()
         return self
 

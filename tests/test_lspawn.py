@@ -58,6 +58,12 @@ def test_program_runs_as_the_user_alone(lspawn):
     assert lines[7] == lines[8]
 
 
+def test_deliveries_yield_to_acceptance(lspawn):
+    lspawn.dotqmail("joe", "|ps -o ni= -p $$ | tr -d ' '\n")
+    letter, text = lspawn.deliver("joe@a.test")
+    assert letter == "K" and int(text.split()[0]) == min(19, os.nice(0) + 10)
+
+
 @needs_root
 def test_users_cannot_touch_each_other(lspawn):
     os.chmod(lspawn.users["ann"][1], 0o700)

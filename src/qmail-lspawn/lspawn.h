@@ -24,6 +24,7 @@
 
 #define LSPAWN_SLOTS 1000 /* deliveries at a time; more wait in the socket */
 #define LSPAWN_CONNECTIONS 8
+#define LSPAWN_NICE 10 /* added to the priority value of deliveries, see nice(2) */
 
 enum slot_state {
 	SLOT_FREE,

@@ -56,7 +56,8 @@ static void arrange_process(void)
 	const struct rlimit none = { 0, 0 };
 	sigset_t empty;
 
-	setsid();
+	/* A group, to be killed with all that is in it. A session is for programs only: each costs the scheduler. */
+	setpgid(0, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&empty);

@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -127,6 +128,15 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * A message is safe once it is accepted; delivering it can wait. Where there
+ * is not processor time enough for both, senders must not wait for mailboxes.
+ */
+static void yield_to_acceptance(void)
+{
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + LSPAWN_NICE);
+}
+
 static bool start(struct lspawn *l, struct err *e)
 {
 	struct buf alias = BUF_INIT(8192);
@@ -135,6 +145,7 @@ static bool start(struct lspawn *l, struct err *e)
 
 	for (size_t i = 0; i < LSPAWN_CONNECTIONS; i++)
 		l->connections[i].fd = -1;
+	yield_to_acceptance();
 	l->uid = getuid();
 	l->root = l->uid == 0;
 	mode = l->root ? 0666 : 0600;
