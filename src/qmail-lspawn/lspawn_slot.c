@@ -20,7 +20,7 @@
 /* More than programs get, so that the delivery itself can report that its program took too long. */
 #define GRACE_SECONDS 30
 #define IDLE_MS 1000
-#define IDLE_MAX 64
+#define IDLE_MAX 250 /* fewer than run at a time would mean a fork for each of the rest */
 /* How long an answer of the password database is believed. */
 #define PASSWD_MS 5000
 #define KEY_MAX (2 * OWNER_TEXT_MAX)
