@@ -291,6 +291,74 @@ def test_supervise_killed_leaves_the_service(tmp_path):
         os.kill(old, signal.SIGKILL)
 
 
+class OlderService:
+    """supervise DIR PROGRAM, and what its directory says."""
+
+    def __init__(self, directory, *options):
+        os.makedirs(directory)
+        self.directory = directory
+        self.process = subprocess.Popen([program("supervise"), *options, directory, "sh", "-c", "pwd; exec sleep 1000"],
+                                        env={"PATH": PATH}, cwd="/", stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: os.path.exists(f"{directory}/status"), 10, "supervise")
+
+    def says(self):
+        code, out, err = run("ours", "svstat", self.directory)
+        assert (code, err) == (0, b"")
+        seconds, rest = out.decode().split(" ", 1)
+        assert abs(int(seconds) - time.time()) < 1000
+        return re.sub(r"pid \d+", "pid N", rest.strip())
+
+    def tell(self, letters, then):
+        assert run("ours", "svc", "-" + letters, self.directory) == (0, b"", b"")
+        wait_until(lambda: self.says() == then, 10, then)
+
+    def end(self):
+        run("ours", "svc", "-dkx", self.directory)
+        assert self.process.wait(20) == 0
+        self.process.stdout.close()
+
+
+def test_older_supervise(tmp_path):
+    s = OlderService(f"{tmp_path}/s")
+    try:
+        assert s.process.stdout.readline() == "/\n"
+        status = (tmp_path / "s" / "status").read_bytes()
+        seconds, nanoseconds, rest, pid = struct.unpack(">QII", status[:16]) + struct.unpack("<I", status[16:20])
+        assert abs(seconds - (1 << 62) - time.time()) < 100 and nanoseconds < 10**9 and rest == 0
+        assert os.readlink(f"/proc/{pid}/exe").endswith("sleep") and status[20:] == b"\1\0u"
+        assert {n: os.stat(f"{tmp_path}/s/{n}").st_mode for n in os.listdir(f"{tmp_path}/s")} == {
+            "lock": 0o100600, "svcontrol": 0o010600, "status": 0o100644}
+        assert run("ours", "supervise", s.directory, "true")[0] == 111
+        s.tell("p", "up pid N, paused")
+        s.tell("c", "up pid N")
+        s.tell("s", "up pid N, normally down")
+        s.tell("d", "down")
+        s.tell("r", "down, normally up")
+        s.tell("u", "up pid N")
+    finally:
+        s.end()
+    assert run("ours", "svc", "-u", s.directory)[2] == (
+        f"svc: warning: unable to control {s.directory}: supervise not running\n".encode())
+
+
+def test_older_supervise_begins_as_told(tmp_path):
+    for number, (option, words) in enumerate([("-s", "down"), ("-d", "down, normally up"), ("-o", "up pid N"),
+                                              ("-sr", "up pid N"), ("-su", "up pid N, normally down")]):
+        s = OlderService(f"{tmp_path}/{number}", option)
+        try:
+            wait_until(lambda s=s, words=words: s.says() == words, 10, words)
+        finally:
+            s.end()
+
+
+def test_what_is_no_older_supervise(tmp_path):
+    """A service directory of today is not taken for one that only keeps the state of another program."""
+    (tmp_path / "run").touch()
+    for arguments in (tmp_path, "true"), ("/no/directory", "true"), ("-r", "/tmp"), ("-z", "/tmp", "true"):
+        code, _, err = run("ours", "supervise", *map(str, arguments))
+        assert code == 100 and err.endswith(b"supervise: usage: supervise dir\n")
+
+
 @pytest.fixture(params=["ours", pytest.param("theirs", marks=needs_original)])
 def scanned(request, tmp_path):
     """A directory under svscan; the supervise that it finds in PATH is the other kind's, where there is one."""

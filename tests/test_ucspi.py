@@ -81,6 +81,17 @@ def test_usage(whose, name, usage):
     assert run([tool(whose, name)]) == (100, b"", f"{name}: usage: {name} {usage}\n".encode())
 
 
+@pytest.mark.parametrize("line", [
+    "tcpserver", "tcpserver 0", "tcpserver 0 no-such-port", "tcpserver 0 0", "tcpserver -q", "tcpserver -q 0 no-such-port",
+    "tcpserver -q -z", "tcpserver -c", "tcpserver -v 0 0", "tcpclient", "tcpclient 0 no-such-port", "tcpclient 0 1",
+    "tcpclient -q 0 1", "tcpclient -q -z", "tcpclient -i x 0 1 true", "rblsmtpd", "rblsmtpd -z", "rblsmtpd -r",
+    "rblsmtpd -R true"])
+def test_wrong_calls(line):
+    name, *arguments = line.split()
+    ours, theirs = (run([tool(whose, name), *arguments]) for whose in WHOSE)
+    assert ours == theirs
+
+
 # ---- rules -----------------------------------------------------------------------
 
 RULES = b"""# a comment
@@ -111,6 +122,13 @@ def test_tcprules_writes_the_same_bytes(tmp_path, text):
     if text == b":deny":
         assert len(ours) == 2074 and ours[2048:2058] == b"\0\0\0\0\2\0\0\0D\0"
     assert not (tmp_path / "tmp").exists()
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+@pytest.mark.parametrize("mask,mode", [("0", 0o644), ("027", 0o640)])
+def test_mode_of_rules(whose, mask, mode, tmp_path):
+    run(["sh", "-c", f"umask {mask}; exec {tool(whose, 'tcprules')} {tmp_path}/cdb {tmp_path}/tmp"], b":deny\n", check=0)
+    assert (tmp_path / "cdb").stat().st_mode & 0o777 == mode
 
 
 def test_tcprules_writes_the_same_bytes_of_many_rules(tmp_path):

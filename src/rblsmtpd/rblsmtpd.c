@@ -21,7 +21,8 @@
 #include "ucspi/stubresolver.h"
 
 #define ME "rblsmtpd"
-#define ARGUMENTS "[ -bBcC ] [ -t timeout ] [ -s sum ] [ -r base[=weight] ] [ -a base ] smtpd [ arg ... ]"
+/* Word for word as the original has it; the manual page has the rest. */
+#define ARGUMENTS "[ -b ] [ -R ] [ -t timeout ] [ -r base ] [ -a base ] smtpd [ arg ... ]"
 
 enum decision { UNDECIDED, ACCEPT, REJECT_NOW, REJECT_FOR_GOOD };
 

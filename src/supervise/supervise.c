@@ -3,6 +3,10 @@
  * written to DIR/supervise/control (contract-companions §2.2). The file
  * DIR/down keeps it from starting. Exit 0 after the command x, 111 for
  * trouble, also when another supervise is there.
+ *
+ * supervise [ -rsudox ] DIR PROGRAM…: the older form (§2.1): runs PROGRAM,
+ * obeys DIR/svcontrol, and has no other use for DIR. Not where DIR/run exists:
+ * there it is a wrong call of the form above.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/exitcode.h"
+#include "filter/options.h"
 #include "filter/tool.h"
 #include "supervision/svstatus.h"
 #include "sys/clock.h"
@@ -28,20 +33,29 @@
 #define NO_FORK_SECONDS 60
 
 struct service {
-	const char *dir; /* as given, for messages; it is the working directory */
-	int control;     /* the fifo's reading end */
-	pid_t pid;       /* 0: down */
+	const char *dir;   /* as given, for messages */
+	const char *below; /* it: where state lives in it, "/supervise" or "" */
+	int state;         /* that directory */
+	char **program;    /* of the older form; NULL: ./run in the working directory */
+	int control;       /* the fifo's reading end */
+	pid_t pid;         /* 0: down */
 	struct tai64n since;
 	bool wish;    /* false after "once": leave it as it is when it ends */
 	bool want_up; /* the wish */
 	bool paused;
 	bool leaving;
+	bool normally_up; /* of the older form */
 	sigset_t signals; /* as we found them, for the service and while waiting */
 };
 
 static _Noreturn void die(const char *what, const struct service *s, const char *file)
 {
-	tool_die(ME, EXIT_TEMPORARY, "unable to %s %s%s: %s", what, s->dir, file, errno_text(errno));
+	tool_die(ME, EXIT_TEMPORARY, "unable to %s %s%s%s: %s", what, s->dir, s->below, file, errno_text(errno));
+}
+
+static void warn(const char *what, const struct service *s, const char *file)
+{
+	tool_warn(ME, "unable to %s %s%s%s: %s", what, s->dir, s->below, file, errno_text(errno));
 }
 
 static void rest(time_t seconds)
@@ -56,21 +70,25 @@ static void rest(time_t seconds)
 static void announce(const struct service *s)
 {
 	struct svstatus status = { .since = s->since, .pid = (uint32_t)s->pid, .paused = s->pid && s->paused };
-	unsigned char packed[SVSTATUS_SIZE];
+	unsigned char packed[OLDSTATUS_SIZE];
+	size_t n = s->program ? OLDSTATUS_SIZE : SVSTATUS_SIZE;
 	int fd;
 
 	if (s->wish)
 		status.want = s->want_up ? 'u' : 'd';
-	svstatus_pack(packed, &status);
-	fd = open("supervise/status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (s->program)
+		oldstatus_pack(packed, &status, s->normally_up);
+	else
+		svstatus_pack(packed, &status);
+	fd = openat(s->state, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd == -1) {
-		tool_warn(ME, "unable to open %s/supervise/status.new: %s", s->dir, errno_text(errno));
+		warn("open", s, "/status.new");
 		return;
 	}
-	if (io_write_all(fd, packed, sizeof packed) == -1)
-		tool_warn(ME, "unable to write %s/supervise/status.new: %s", s->dir, errno_text(errno));
-	else if (rename("supervise/status.new", "supervise/status") == -1)
-		tool_warn(ME, "unable to rename %s/supervise/status.new to status: %s", s->dir, errno_text(errno));
+	if (io_write_all(fd, packed, n) == -1)
+		warn("write", s, "/status.new");
+	else if (renameat(s->state, "status.new", s->state, "status") == -1)
+		warn("rename", s, "/status.new to status");
 	close(fd);
 }
 
@@ -86,6 +104,11 @@ static _Noreturn void become_service(const struct service *s)
 	char name[] = "./run", *argv[] = { name, NULL };
 
 	sigprocmask(SIG_SETMASK, &s->signals, NULL);
+	if (s->program) {
+		rest(RESTART_SECONDS);
+		execvp(s->program[0], s->program);
+		tool_die(ME, EXIT_TEMPORARY, "unable to run %s: %s", s->program[0], errno_text(errno));
+	}
 	execv(name, argv);
 	tool_die(ME, EXIT_TEMPORARY, "unable to start %s/run: %s", s->dir, errno_text(errno));
 }
@@ -103,7 +126,8 @@ static void start(struct service *s)
 		become_service(s);
 	changed(s, pid);
 	announce(s);
-	rest(RESTART_SECONDS);
+	if (s->program == NULL)
+		rest(RESTART_SECONDS);
 }
 
 static void send_signal(const struct service *s, int signum)
@@ -157,6 +181,9 @@ static void obey(struct service *s, char command)
 	else if (command == 'x') {
 		s->leaving = true;
 		announce(s);
+	} else if (s->program && (command == 'r' || command == 's')) {
+		s->normally_up = command == 'r';
+		announce(s);
 	}
 }
 
@@ -204,7 +231,7 @@ static void make_directory(const struct service *s)
 		return;
 	n = readlink("supervise", target, sizeof target - 1);
 	if (n == -1 && errno != EINVAL)
-		die("readlink", s, "/supervise");
+		die("readlink", s, "");
 	if (n > 0) {
 		target[n] = 0;
 		mkdir(target, 0700);
@@ -214,24 +241,24 @@ static void make_directory(const struct service *s)
 static void lock(const struct service *s)
 {
 	/* The kernel lets go of it with us; the service must not keep it. */
-	int fd = open("supervise/lock", O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600);
+	int fd = openat(s->state, "lock", O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600);
 
 	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
-		die("acquire", s, "/supervise/lock");
+		die("acquire", s, "/lock");
 }
 
 /* Its reading end, and the other one kept open, so that it never ends. */
 static int open_fifo(const struct service *s, const char *file, bool keep)
 {
-	const char *path = file + 1;
+	const char *name = file + 1;
 	int fd;
 
-	if (mkfifo(path, 0600) == -1 && errno != EEXIST)
+	if (mkfifoat(s->state, name, 0600) == -1 && errno != EEXIST)
 		die("create", s, file);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(s->state, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd == -1)
 		die("read", s, file);
-	if (keep && open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1)
+	if (keep && openat(s->state, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1)
 		die("write", s, file);
 	return fd;
 }
@@ -254,6 +281,13 @@ static void catch_child(struct service *s)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
+static void open_state(struct service *s, const char *path)
+{
+	s->state = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->state == -1)
+		die("open", s, "");
+}
+
 static void prepare(struct service *s)
 {
 	struct stat st;
@@ -263,24 +297,73 @@ static void prepare(struct service *s)
 	s->wish = true;
 	s->want_up = stat("down", &st) == -1;
 	if (s->want_up && errno != ENOENT)
-		die("stat", s, "/down");
+		tool_die(ME, EXIT_TEMPORARY, "unable to stat %s/down: %s", s->dir, errno_text(errno));
+	s->below = "/supervise";
 	make_directory(s);
+	open_state(s, "supervise");
 	lock(s);
-	s->control = open_fifo(s, "/supervise/control", true);
+	s->control = open_fifo(s, "/control", true);
 	changed(s, 0);
 	announce(s);
-	open_fifo(s, "/supervise/ok", false);
+	open_fifo(s, "/ok", false);
+}
+
+static void prepare_older(struct service *s)
+{
+	s->below = "";
+	open_state(s, s->dir);
+	lock(s);
+	s->control = open_fifo(s, "/svcontrol", true);
+	changed(s, 0);
+}
+
+/* ---- the command line ---- */
+
+static void older_option(struct service *s, int c)
+{
+	if (c == 'r' || c == 's')
+		s->normally_up = c == 'r';
+	if (c == 'x')
+		s->leaving = true;
+	else
+		s->want_up = c == 'r' || c == 'u' || c == 'o';
+	s->wish = c != 'o';
+}
+
+static void older_arguments(struct service *s, int argc, char **argv)
+{
+	struct stat st;
+	int dir;
+
+	s->normally_up = s->want_up = s->wish = true;
+	for (int c; (c = options_next(argc, argv, "rsudox")) != -1;) {
+		if (c == '?')
+			tool_usage(ME, "dir");
+		older_option(s, c);
+	}
+	if (argc - optind < 2)
+		tool_usage(ME, "dir");
+	dir = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1 || fstatat(dir, "run", &st, 0) == 0)
+		tool_usage(ME, "dir");
+	close(dir);
+	s->dir = argv[optind];
+	s->program = argv + optind + 1;
 }
 
 int main(int argc, char **argv)
 {
 	struct service s = { 0 };
 
-	if (argc != 2)
-		tool_usage(ME, "dir");
-	s.dir = argv[1];
+	if (argc == 2)
+		s.dir = argv[1];
+	else
+		older_arguments(&s, argc, argv);
 	catch_child(&s);
-	prepare(&s);
+	if (s.program)
+		prepare_older(&s);
+	else
+		prepare(&s);
 	if (s.want_up)
 		start(&s);
 	run(&s);

@@ -24,3 +24,14 @@ int svdir_fifo(int dir, const char *name)
 	snprintf(path, sizeof path, "supervise/%s", name);
 	return openat(dir, path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 }
+
+int svdir_control(int dir)
+{
+	int fd = svdir_fifo(dir, "control"), saved = errno;
+
+	if (fd == -1 && errno == ENOENT) {
+		fd = openat(dir, "svcontrol", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		errno = fd == -1 && errno == ENOENT ? saved : errno;
+	}
+	return fd;
+}

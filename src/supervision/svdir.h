@@ -14,4 +14,7 @@ int svdir_open(const char *name);
  */
 int svdir_fifo(int dir, const char *name);
 
+/* The writing end of supervise/control, or of svcontrol in a directory of the older form (§2.1). */
+int svdir_control(int dir);
+
 #endif

@@ -25,4 +25,16 @@ struct svstatus svstatus_unpack(const unsigned char packed[SVSTATUS_SIZE]);
 /* "up (pid 7) 61 seconds, want down", as svstat prints it. normally_up: there is no file "down". */
 void svstatus_text(struct buf *out, const struct svstatus *s, bool normally_up, int64_t now);
 
+/*
+ * The older form (§2.1): 23 bytes, Unix time with 2^62 added, the pid, and
+ * whether the service is normally up.
+ */
+#define OLDSTATUS_SIZE 23
+
+void oldstatus_pack(unsigned char packed[OLDSTATUS_SIZE], const struct svstatus *s, bool normally_up);
+struct svstatus oldstatus_unpack(const unsigned char packed[OLDSTATUS_SIZE], bool *normally_up);
+
+/* "934000000 up pid 7, want down": the time is that of the last start or end. */
+void oldstatus_text(struct buf *out, const struct svstatus *s, bool normally_up);
+
 #endif

@@ -44,11 +44,30 @@ static void words_are_svstats(void **state)
 	says(0, false, 0, false, -5, "down 0 seconds");
 }
 
+static void older_form_has_unix_time(void **state)
+{
+	unsigned char packed[OLDSTATUS_SIZE];
+	struct svstatus s = { .since = tai64n_from_unix_ns(1000000007), .pid = 258, .paused = true, .want = 'u' }, back;
+	struct buf out = BUF_INIT(200);
+	bool normally_up;
+
+	(void)state;
+	oldstatus_pack(packed, &s, true);
+	assert_memory_equal(packed, "\x40\0\0\0\0\0\0\1\0\0\0\7\0\0\0\0\2\1\0\0\1\1u", sizeof packed);
+	back = oldstatus_unpack(packed, &normally_up);
+	assert_true(normally_up && back.pid == 258 && back.paused && back.want == 'u' &&
+		    back.since.seconds == s.since.seconds);
+	oldstatus_text(&out, &back, false);
+	assert_string_equal(buf_cstr(&out), "1 up pid 258, normally down, paused");
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_is_big_endian_and_pid_little),
 		cmocka_unit_test(words_are_svstats),
+		cmocka_unit_test(older_form_has_unix_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

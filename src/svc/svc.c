@@ -16,7 +16,8 @@
 #include "sys/io.h"
 
 #define ME "svc"
-#define LETTERS "udopchaitkx"
+/* r and s are understood where the older form of supervise runs: normally up, normally down. */
+#define LETTERS "udopchaitkxrs"
 
 static void send_to(const char *name, struct str commands)
 {
@@ -26,7 +27,7 @@ static void send_to(const char *name, struct str commands)
 		tool_warn(ME, "unable to chdir to %s: %s", name, errno_text(errno));
 		return;
 	}
-	fd = svdir_fifo(dir, "control");
+	fd = svdir_control(dir);
 	if (fd == -1 && errno == ENXIO)
 		tool_warn(ME, "unable to control %s: supervise not running", name);
 	else if (fd == -1)

@@ -55,7 +55,35 @@ static bool read_status(int dir, struct svstatus *s, struct buf *line)
 	return r == SVSTATUS_SIZE;
 }
 
-static void describe(const char *name, struct buf *line)
+/* A directory of the older form of supervise: a line without the name, to be read through tailocal. */
+static bool describe_older(int dir, struct buf *line)
+{
+	unsigned char packed[OLDSTATUS_SIZE];
+	int fd = openat(dir, "status", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool normally_up, whole;
+	struct svstatus s;
+
+	if (fd == -1)
+		return false;
+	whole = io_read(fd, packed, sizeof packed) == OLDSTATUS_SIZE;
+	close(fd);
+	if (whole) {
+		s = oldstatus_unpack(packed, &normally_up);
+		oldstatus_text(line, &s, normally_up);
+	}
+	return whole;
+}
+
+static bool is_older(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, "supervise", &st, 0) == -1 && fstatat(dir, "svcontrol", &st, 0) == 0 &&
+	       S_ISFIFO(st.st_mode);
+}
+
+/* False: the line is complete without the name. */
+static bool describe(const char *name, struct buf *line)
 {
 	int dir = svdir_open(name);
 	bool normally_up = false;
@@ -64,7 +92,11 @@ static void describe(const char *name, struct buf *line)
 
 	if (dir == -1) {
 		problem(line, "unable to chdir");
-		return;
+		return true;
+	}
+	if (is_older(dir) && describe_older(dir, line)) {
+		close(dir);
+		return false;
 	}
 	if (fstatat(dir, "down", &st, 0) == -1)
 		normally_up = errno == ENOENT;
@@ -75,6 +107,7 @@ static void describe(const char *name, struct buf *line)
 	else if (running(dir, line) && read_status(dir, &s, line))
 		svstatus_text(line, &s, normally_up, clock_wall());
 	close(dir);
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -83,8 +116,9 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		buf_clear(&line);
-		describe(argv[i], &line);
-		printf("%s: %s\n", argv[i], buf_cstr(&line));
+		if (describe(argv[i], &line))
+			printf("%s: ", argv[i]);
+		puts(buf_cstr(&line));
 	}
 	buf_free(&line);
 	return fflush(stdout) == 0 ? 0 : 111;

@@ -16,14 +16,21 @@
 #include "ucspi/dial.h"
 
 #define LETTERS USEROPTIONS_LETTERS "i:p:T:"
-#define ARGUMENTS                                                                                                  \
-	"[ -hHrRdDqQv46 ] [ -i localip ] [ -p localport ] [ -T timeoutconn ] [ -l localname ] [ -t timeoutinfo ] " \
+/* Word for word as the original has it; the manual page has the additions. */
+#define ARGUMENTS                                                                                                \
+	"[ -hHrRdDqQv ] [ -i localip ] [ -p localport ] [ -T timeoutconn ] [ -l localname ] [ -t timeoutinfo ] " \
 	"host port program"
 
 static _Noreturn void usage(const struct tcpcaller *t)
 {
+	tool_usage(t->name, ARGUMENTS);
+}
+
+/* With -q nothing is said; but of options that make no sense. */
+static _Noreturn void too_few(const struct tcpcaller *t)
+{
 	if (t->common.verbosity)
-		tool_usage(t->name, ARGUMENTS);
+		usage(t);
 	exit(100);
 }
 
@@ -82,12 +89,14 @@ void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv)
 		if (!useroptions_take(&t->common, c, optarg) && !option(t, c, optarg))
 			usage(t);
 	argv += optind;
-	if (argc - optind < 3)
-		usage(t);
+	if (argc - optind < 2)
+		too_few(t);
 	t->host = argv[0];
-	t->program = argv + 2;
 	if (!hostaddr_port(argv[1], &t->port))
 		tcpcaller_fatal(t, "unable to figure out port number for %s", argv[1]);
+	t->program = argv + 2;
+	if (*t->program == NULL)
+		too_few(t);
 }
 
 static void find_addresses(const struct tcpcaller *t, struct hostaddr *list)

@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		tool_usage(ME, "rules.cdb rules.tmp");
-	if (!cdbmaker_start(&c.maker, AT_FDCWD, argv[1], argv[2], 0666, &c.e))
+	if (!cdbmaker_start(&c.maker, AT_FDCWD, argv[1], argv[2], 0644, &c.e))
 		tool_die(ME, EXIT_TEMPORARY, "%s", c.e.text);
 	if (!io_read_rest(0, &text)) {
 		cdbmaker_cancel(&c.maker);

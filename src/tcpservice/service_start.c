@@ -92,12 +92,19 @@ static _Noreturn void usage(const struct tcpservice *t)
 {
 	struct buf line = BUF_INIT(2000);
 
-	buf_addf(&line, "%s: usage: %s [ -%s ] [ -c limit ] [ -C limit ] [ -x rules.cdb ] [ -B banner ] ", t->name,
-		 t->name, t->flags);
-	buf_addf(&line, "[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] [ -Z proxies ] ");
+	buf_addf(&line, "%s: usage: %s [ -%s ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] ", t->name, t->name,
+		 t->flags);
+	buf_addf(&line, "[ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] ");
 	buf_addf(&line, "%shost port program\n", t->more_options);
+	io_write_all(2, line.p, line.n);
+	exit(100);
+}
+
+/* With -q nothing is said; but of options that make no sense. */
+static _Noreturn void too_few(const struct tcpservice *t)
+{
 	if (t->common.verbosity)
-		io_write_all(2, line.p, line.n);
+		usage(t);
 	exit(100);
 }
 
@@ -110,11 +117,14 @@ void tcpservice_arguments(struct tcpservice *t, int argc, char **argv, const cha
 		if (!any_option(t, c, optarg) && (more == NULL || !more(t, c, optarg)))
 			usage(t);
 	argv += optind;
-	if (argc - optind < 3)
-		usage(t);
+	if (argc - optind < 2)
+		too_few(t);
 	t->host = argv[0];
-	t->port = argv[1];
+	if (!hostaddr_port(argv[1], &t->port))
+		service_fatal(t, "unable to figure out port number for %s", argv[1]);
 	t->program = argv + 2;
+	if (*t->program == NULL)
+		too_few(t);
 	io_open_standard_fds();
 	if (t->proxies && !addrlist_check(str_of(t->proxies), &e))
 		service_fatal(t, "option -Z: %s", e.text);
@@ -126,10 +136,7 @@ static struct inetaddr listening_address(const struct tcpservice *t, bool *both)
 	struct hostaddr found = { .n = 1 };
 	struct inetaddr a = { 0 };
 	struct err e;
-	uint16_t port;
 
-	if (!hostaddr_port(t->port, &port))
-		service_fatal(t, "unable to figure out port number for %s", t->port);
 	*both = strcmp(t->host, ":0") == 0;
 	if (*both || *t->host == 0 || strcmp(t->host, "0") == 0) {
 		a.v6 = *both || t->common.family == HOSTADDR_V6;
@@ -140,7 +147,7 @@ static struct inetaddr listening_address(const struct tcpservice *t, bool *both)
 			service_fatal(t, "no IP address for %s", t->host);
 		a = found.a[0];
 	}
-	a.port = port;
+	a.port = t->port;
 	return a;
 }
 

@@ -12,7 +12,7 @@
 
 struct tcpservice {
 	const char *name;         /* the program's */
-	const char *flags;        /* for the usage line: options without argument */
+	const char *flags;        /* for the usage line, which is word for word that of the original */
 	const char *more_options; /* for the usage line, with a space behind each */
 	/*
 	 * In the child, after the rules let the client in: prepares the
@@ -32,7 +32,8 @@ struct tcpservice {
 	gid_t gid;
 	const char *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 	bool print_port, keep_options;
-	const char *host, *port;
+	const char *host;
+	uint16_t port;
 	char **program;
 
 	int fd;               /* the listening socket */
@@ -43,7 +44,7 @@ struct tcpservice {
 };
 
 #define TCPSERVICE_LETTERS USEROPTIONS_LETTERS "UXx:u:g:b:B:c:C:pPoO1Z:"
-#define TCPSERVICE_FLAGS "1UXpPhHrRoOdDqQv46"
+#define TCPSERVICE_FLAGS "1UXpPhHrRoOdDqQv"
 
 #define TCPSERVICE_INIT(program_name)                     \
 	((struct tcpservice){ .name = (program_name),     \
