@@ -1,13 +1,14 @@
 """qmail-tcpto and qmail-tcpok: servers that do not answer."""
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
 
-from quilltest import program
+from quilltest import Sink, program, wait_until
 from quilltest.rspawn import Rspawn
 from test_rspawn import NO_CONNECTION as REFUSED
 
@@ -79,6 +80,55 @@ def test_a_refusal_ends_it(silent):
         silent.close()
         assert r.deliver() == [REFUSED]
         assert run("qmail-tcpto", r.home) == (0, "", "")
+
+
+AFRESH = 8  # DELIVERY_AFRESH in wire/delivery.h
+
+
+def test_a_delivery_may_ask_afresh(silent):
+    with Rspawn(smtproutes=f":127.0.0.1:{silent.port}") as r:
+        r.control(timeoutconnect="1")
+        for _ in range(2):
+            assert r.deliver() == [NO_CONNECTION]
+        assert r.deliver() == [LEFT_OUT]
+        assert r.deliver(flags=AFRESH) == [NO_CONNECTION]
+        assert "# recent timeouts: 3\n" in run("qmail-tcpto", r.home)[1]
+        assert r.deliver() == [LEFT_OUT], "it counts as dead to all others"
+        silent.close()
+        with Sink(port=silent.port):
+            assert r.deliver() == [LEFT_OUT]
+            assert r.deliver(flags=AFRESH)[0][0] == "K"
+            assert run("qmail-tcpto", r.home) == (0, "", "")
+            assert r.deliver()[0][0] == "K"
+
+
+@pytest.mark.parametrize("by", ["retry", "requeue", "ALRM", "probe"])
+def test_what_an_operator_mended_is_tried(silent, make_instance, by):
+    """Neither his orders nor the probes of a destination that is down are answered from memory."""
+    i = make_instance(control={"smtproutes": f":127.0.0.1:{silent.port}", "timeoutconnect": "1"})
+    i.queue(b"Subject: x\n\nbody\n", "s@a.test", "first@far.test")
+    for n in range(3 if by != "probe" else 7):
+        i.queue(b"Subject: x\n\nbody\n", "s@a.test", f"r{n}@far.test")
+        if n:
+            i.wait_log(f"^delivery {n + 1}: deferral", 60)
+    i.wait_log("deferral: .*left_out_for_some_minutes")
+    silent.close()
+    with Sink(port=silent.port) as sink:
+        number = re.findall(r"^new msg (\d+)", i.log(), re.M)[-1]
+        if by in ("retry", "requeue"):
+            i.run(program("quill"), "queue", by, number)
+        elif by == "ALRM":
+            i.signal("qmail-send", signal.SIGALRM)
+        else:
+            # New mail asks for attempts; the intervals between probes are short at first.
+            def another():
+                i.queue(b"Subject: x\n\nbody\n", "s@a.test", "new@far.test")
+                time.sleep(0.5)
+                return sink.messages
+            wait_until(another, 60, "a probe")
+        wait_until(lambda: sink.messages, 30, "a delivery")
+        i.signal("qmail-send", signal.SIGALRM)
+        i.wait_empty()
 
 
 def test_nobody_to_ask(tmp_path):

@@ -262,7 +262,7 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 	struct conn *c;
 
 	p->used = clock_monotonic_ms();
-	if (p->dead_until > p->used)
+	if (p->dead_until > p->used && !(j->request.flags & DELIVERY_AFRESH))
 		return PEER_DEAD;
 	adapt_policy(p, j);
 	if (j->again && p->conns) {

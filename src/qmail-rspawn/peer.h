@@ -6,7 +6,7 @@
  * with each success while jobs wait, up to control/concurrencyperhost; and after
  * a connection that failed, or that the server had no place for, no more than
  * there were, growing slowly from then on. The job then waits for one of those. Two connects in a row that
- * timed out make a peer dead for a while: jobs pass over it at once.
+ * timed out make a peer dead for a while: jobs pass over it at once, but for those with DELIVERY_AFRESH.
  */
 #ifndef QMAIL_RSPAWN_PEER_H
 #define QMAIL_RSPAWN_PEER_H

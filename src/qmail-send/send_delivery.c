@@ -255,6 +255,8 @@ static void put_request(struct spawner *sp, const struct running *run, struct bu
 		q.flags |= DELIVERY_8BIT;
 	if (env->flags & MESSAGE_SMTPUTF8)
 		q.flags |= DELIVERY_SMTPUTF8;
+	if (run->job->afresh)
+		q.flags |= DELIVERY_AFRESH;
 	for (uint32_t i = 0; i < run->nrecipients; i++) {
 		message_recipient(sp->s, run->job, run->recipients[i], &one);
 		if (i == 0)

@@ -89,6 +89,7 @@ static void requeue(struct sender *s, struct msg *m, const struct order_packet *
 		return;
 	}
 	route_again(s, m);
+	sched_retry(s->sched, m, clock_wall());
 	if (!m->held)
 		journal_defer(s, m->id, clock_wall(), STR(""));
 	answer(s, o, ORDER_OK, "");

@@ -153,6 +153,7 @@ struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct st
 	j->dest = dest_for(s, channel, key);
 	j->dest->users++;
 	set_recipients(j, recipients, n);
+	j->asked = m->asked;
 	/* The oldest first; and a clock that was set back makes nobody wait. */
 	wait_until(s, j, m->birth < s->now ? m->birth : s->now);
 	return j;
@@ -216,6 +217,7 @@ static void stop_running(struct sched *s, struct job *j)
 void sched_loaded(struct sched *s, struct job *j)
 {
 	stop_running(s, j);
+	j->msg->asked = j->asked;
 	free_job(s, j);
 }
 
@@ -292,14 +294,15 @@ bool sched_drop_jobs(struct sched *s, struct msg *m)
 }
 
 /* Gives every job that is not running another time, even if its destination is down. */
-static void wait_again(struct sched *s, struct msg *m, int64_t due)
+static void wait_again(struct sched *s, struct msg *m, int64_t due, bool asked)
 {
 	for (struct job *j = msg_first_job(m); j; j = msg_next_job(j)) {
 		if (j->running)
 			continue;
 		dueheap_take(heap_of(s, j), &j->due);
-		if (j->dest)
-			j->dest->probe_at = 0;
+		j->asked = asked;
+		if (asked && j->dest)
+			dest_probe_soon(j->dest);
 		wait_until(s, j, due);
 	}
 }
@@ -307,19 +310,19 @@ static void wait_again(struct sched *s, struct msg *m, int64_t due)
 void sched_hold(struct sched *s, struct msg *m)
 {
 	m->held = true;
-	wait_again(s, m, INT64_MAX);
+	wait_again(s, m, INT64_MAX, false);
 }
 
 void sched_release(struct sched *s, struct msg *m, int64_t now)
 {
 	m->held = false;
-	wait_again(s, m, now);
+	wait_again(s, m, now, true);
 }
 
 void sched_retry(struct sched *s, struct msg *m, int64_t now)
 {
 	if (!m->held)
-		wait_again(s, m, now);
+		wait_again(s, m, now, true);
 }
 
 void sched_remove(struct sched *s, struct msg *m)

@@ -61,6 +61,8 @@ struct job {
 	bool tried : 1;   /* at least once, by us or before the caller knew us */
 	bool unknown : 1; /* while it runs: its destination was not known to answer */
 	bool down : 1;    /* its last attempt says nothing but that the destination was down */
+	bool asked : 1;   /* an operator wants its next attempt */
+	bool afresh : 1;  /* while it runs: what is remembered of servers that did not answer is not to count */
 };
 
 struct msg {
@@ -71,6 +73,7 @@ struct msg {
 	bool failed : 1;    /* has a failed recipient: a bounce is due at the end */
 	bool announced : 1; /* "new msg" is in the log */
 	bool held : 1;      /* nothing of it is started; set by sched_hold */
+	bool asked : 1;     /* an operator wanted it tried before its jobs were known */
 	/* The caller's: */
 	bool removed : 1;    /* it has ended, but something of it still runs */
 	bool giving_up : 1;  /* what is not delivered by what runs has failed */
@@ -134,7 +137,8 @@ struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct st
  * the envelope and calls sched_loaded, then adds the message's jobs. One with
  * `verdict` is reported as deferred, with sched_words, and finished, or if it is
  * `quiet`, put off with sched_put_off. The others are delivered: sched_outcome, then sched_finish. A stopped channel
- * (limit 0) starts nothing. dying is set by the rule of the contract (§8.3).
+ * (limit 0) starts nothing. Attempts that have to find out whether a destination is still down are `afresh`, and
+ * those that an operator asked for. dying is set by the rule of the contract (§8.3).
  */
 struct job *sched_next(struct sched *s, int64_t now);
 
@@ -178,7 +182,7 @@ void sched_remove(struct sched *s, struct msg *m);
 /*
  * Operators' wishes for one message. sched_hold: nothing of it is started any more; sched_release: no longer so, and
  * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held; destinations that are down
- * are tried. sched_drop_jobs: forgets all jobs that do not run; false when one runs.
+ * are tried, afresh, and once more where an attempt was under way. sched_drop_jobs: forgets all jobs that do not run; false when one runs.
  */
 void sched_hold(struct sched *s, struct msg *m);
 void sched_release(struct sched *s, struct msg *m, int64_t now);

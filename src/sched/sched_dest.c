@@ -346,11 +346,14 @@ static void start_job(struct sched *s, struct sched_dest *d, struct job *j)
 	d->running++;
 	s->running[d->channel]++;
 	j->unknown = d->unknown;
+	j->afresh = !j->verdict && (is_down(d) || j->asked || d->next_afresh);
+	j->asked = false;
 	s->unknown_running[d->channel] += j->unknown;
 	if (d->provider)
 		d->provider->running++;
 	if (j->verdict)
 		return;
+	d->next_afresh = false;
 	if (is_down(d))
 		d->probe = j;
 	rate_count(&d->rate_us, dest_policy(d)->interval_us, s->now);
@@ -420,6 +423,7 @@ void dest_stopped(struct sched *s, struct sched_dest *d, struct job *j)
 static void came_up(struct sched *s, struct sched_dest *d)
 {
 	d->window = SCHED_FIRST_WINDOW;
+	d->once_more = false;
 	free(d->words);
 	d->words = NULL;
 	for (size_t i = 0; i < d->waiting.n; i++) {
@@ -444,7 +448,8 @@ static void unreachable(struct sched *s, struct sched_dest *d, const struct job 
 	d->gap = was_down ? 2 * d->gap : 1;
 	if (d->gap > most)
 		d->gap = most;
-	d->probe_at = s->now + d->gap;
+	d->probe_at = d->once_more ? s->now : s->now + d->gap;
+	d->once_more = false;
 	d->window = SCHED_FIRST_WINDOW;
 	d->verdicts = 0;
 	free(d->words);
@@ -479,12 +484,19 @@ void sched_outcome(struct sched *s, struct job *j, enum sched_outcome outcome, s
 		d->window++;
 }
 
+void dest_probe_soon(struct sched_dest *d)
+{
+	d->probe_at = 0;
+	d->once_more = d->probe != NULL;
+}
+
 void dests_run_all(struct sched *s)
 {
 	for (size_t i = 0; i < s->dest_slots; i++)
 		for (struct sched_dest *d = s->dests[i]; d; d = d->next_in_table) {
 			heap_run_all(&d->waiting, s->now);
-			d->probe_at = 0;
+			dest_probe_soon(d);
+			d->next_afresh = d->unknown;
 			if (d->users)
 				place(s, d, false);
 		}

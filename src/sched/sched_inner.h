@@ -41,11 +41,11 @@ struct sched_dest {
 	uint32_t gap;      /* between probes */
 	uint32_t verdicts;
 	uint8_t channel;
-	uint8_t place; /* #define SCHED_PROVIDER_BUCKETS 4096
-
-enum dest_place */
-	bool unknown;  /* it did not answer last time, or was never asked */
-	bool asking;   /* its provider is not known yet */
+	uint8_t place;    /* enum dest_place */
+	bool unknown;     /* it did not answer last time, or was never asked */
+	bool asking;      /* its provider is not known yet */
+	bool once_more;   /* an operator wants another probe behind the one that runs */
+	bool next_afresh; /* and whoever is next, where it is not down */
 	size_t key_length;
 	char key[];
 };
@@ -85,6 +85,9 @@ struct job *dests_next(struct sched *s, int channel);
 
 /* A job of it has ended. */
 void dest_stopped(struct sched *s, struct sched_dest *d, struct job *j);
+
+/* An operator thinks that it may answer again: the next probe need not wait. */
+void dest_probe_soon(struct sched_dest *d);
 
 /* Every job in it that is not held is due. */
 void heap_run_all(struct dueheap *h, int64_t now);

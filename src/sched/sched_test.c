@@ -754,6 +754,65 @@ static void what_is_held_waits_for_its_release(void **state)
 	sched_free(s, NULL);
 }
 
+/* What is remembered of servers does not answer an operator, and not the question whether a destination is still down. */
+static void attempts_that_count_are_made_afresh(void **state)
+{
+	struct sched *s = make(5, 5);
+	struct msg *m = sched_add(s, 1, 1000);
+	struct job *j;
+
+	(void)state;
+	sched_add_job(s, m, SCHED_REMOTE, STR("x.test"), &zero, 1);
+	assert_false(attempt(s, 1000, SCHED_UNREACHABLE)->afresh);
+	sched_retry(s, m, 1001);
+	assert_true(attempt(s, 1001, SCHED_UNREACHABLE)->afresh);
+	assert_false(attempt(s, 1441, SCHED_UNREACHABLE)->afresh);
+	sched_hold(s, m);
+	sched_release(s, m, 1442);
+	assert_true(attempt(s, 1442, SCHED_UNREACHABLE)->afresh);
+	/* By the signal: one of each destination that did not answer. */
+	add(s, 2, 1443, "x.test");
+	sched_run_all(s, 1443);
+	assert_true(attempt(s, 1443, SCHED_ANSWERED)->afresh);
+	assert_false(attempt(s, 1443, SCHED_ANSWERED)->afresh);
+	sched_run_all(s, 1444);
+	assert_false(attempt(s, 1444, SCHED_ANSWERED)->afresh);
+	assert_false(attempt(s, 1444, SCHED_ANSWERED)->afresh);
+	/* And of those whose envelope is not there. */
+	assert_true(sched_drop_jobs(s, m));
+	sched_add_unrouted(s, m, 9000);
+	sched_retry(s, m, 1445);
+	j = sched_next(s, 1445);
+	assert_ptr_equal(j->msg, m);
+	sched_loaded(s, j);
+	sched_add_job(s, m, SCHED_REMOTE, STR("y.test"), &zero, 1);
+	assert_true(attempt(s, 1445, SCHED_ANSWERED)->afresh);
+	sched_free(s, NULL);
+}
+
+static void probes_are_made_afresh(void **state)
+{
+	struct sched *s = with_dead(20, 1000);
+	struct msg *late = sched_find(s, 20);
+	struct job *probe;
+
+	(void)state;
+	assert_false(attempt(s, 1000, SCHED_UNREACHABLE)->afresh); /* a verdict */
+	probe = sched_next(s, 1001);
+	assert_true(probe->afresh);
+	/* What began before the operator gave his order is no answer to it. */
+	sched_retry(s, late, 1001);
+	assert_null(sched_next(s, 1001));
+	sched_outcome(s, probe, SCHED_UNREACHABLE, STR("nobody\n"));
+	sched_finish(s, probe, &zero, 1, 1060);
+	probe = sched_next(s, 1060);
+	assert_true(probe->afresh && !probe->verdict);
+	sched_outcome(s, probe, SCHED_UNREACHABLE, STR("nobody\n"));
+	sched_finish(s, probe, &zero, 1, 1061);
+	assert_true(attempt(s, 1061, SCHED_UNREACHABLE)->verdict);
+	sched_free(s, free);
+}
+
 static void jobs_can_be_dropped_unless_one_runs(void **state)
 {
 	struct sched *s = make(5, 5);
@@ -803,6 +862,8 @@ int main(void)
 		cmocka_unit_test(domains_of_one_provider),
 		cmocka_unit_test(run_all_makes_everything_due),
 		cmocka_unit_test(what_is_held_waits_for_its_release),
+		cmocka_unit_test(attempts_that_count_are_made_afresh),
+		cmocka_unit_test(probes_are_made_afresh),
 		cmocka_unit_test(jobs_can_be_dropped_unless_one_runs),
 		cmocka_unit_test(random_operations_keep_the_books),
 	};

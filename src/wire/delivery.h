@@ -42,6 +42,7 @@ struct delivery_request {
 #define DELIVERY_8BIT 1u
 #define DELIVERY_SMTPUTF8 2u
 #define DELIVERY_WISHES 4u
+#define DELIVERY_AFRESH 8u /* remote: servers that did not answer lately are tried all the same */
 
 struct delivery_result {
 	uint32_t id;
