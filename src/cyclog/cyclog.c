@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #include "base/exitcode.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "linelog/oldlogs.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define ME "cyclog"
 #define USAGE "[ -ssize ] [ -nnum ] [ -mmargin ] dir"

@@ -20,6 +20,7 @@
 #include "inject/setup.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define ME "dot-forward"
 #define FILE_MAX (4u << 20)
@@ -126,7 +127,7 @@ int main(int argc, char **argv)
 	int c, code = -1;
 	struct err e;
 
-	while ((c = getopt(argc, argv, "+nN")) != -1) {
+	while ((c = options_next(argc, argv, "nN")) != -1) {
 		if (c == '?')
 			tool_usage(ME, "[ -nN ] file ...");
 		dry_run = c == 'n';

@@ -19,6 +19,7 @@
 #include "filter/resend.h"
 #include "filter/tool.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define ME "fastforward"
 #define ADDRESS_MAX 65536
@@ -40,7 +41,7 @@ static struct options read_options(int argc, char **argv)
 	struct options o = { 0 };
 	int c;
 
-	while ((c = getopt(argc, argv, "+nNpPdD")) != -1) {
+	while ((c = options_next(argc, argv, "nNpPdD")) != -1) {
 		switch (c) {
 		case 'n':
 		case 'N':

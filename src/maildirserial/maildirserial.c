@@ -14,11 +14,11 @@
 #include "base/exitcode.h"
 #include "base/mem.h"
 #include "conf/control.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "maildirserial/maildirserial.h"
 #include "sys/clock.h"
 #include "sys/home.h"
+#include "sys/options.h"
 
 #define ARGUMENTS "[ -b ] [ -t seconds ] dir prefix client [ arg ... ]"
 #define ROUNDS_WITHOUT_REPORT 3

@@ -7,11 +7,11 @@
 
 #include "base/exitcode.h"
 #include "base/mem.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "linelog/linepattern.h"
 #include "linelog/logdir.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define STATUS_SIZE (ACTION_LINE_MAX + 1)
 #define ALERT_MAX 200 /* bytes of a line that e shows */

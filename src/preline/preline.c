@@ -9,6 +9,7 @@
 #include "filter/child.h"
 #include "filter/preline_head.h"
 #include "filter/tool.h"
+#include "sys/options.h"
 
 #define ME "preline"
 #define HEAD_MAX (1u << 20)
@@ -22,7 +23,7 @@ static void read_options(int argc, char **argv, struct preline_head *wanted)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+frdFRD")) != -1) {
+	while ((c = options_next(argc, argv, "frdFRD")) != -1) {
 		switch (c) {
 		case 'f':
 		case 'F':

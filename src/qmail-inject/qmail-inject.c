@@ -9,20 +9,14 @@
 #include <unistd.h>
 
 #include "inject/inject.h"
-
-static void usage_error(const char *what)
-{
-	fprintf(stderr, "qmail-inject: %s -- %c\n", what, optopt);
-	exit(100);
-}
+#include "sys/options.h"
 
 static struct inject_request read_options(int argc, char **argv)
 {
 	struct inject_request r = { .recipients_from = INJECT_EITHER };
 	int c;
 
-	opterr = 0;
-	while ((c = getopt(argc, argv, "+:aAhHnNf:")) != -1) {
+	while ((c = options_next(argc, argv, "aAhHnNf:")) != -1) {
 		switch (c) {
 		case 'a':
 			r.recipients_from = INJECT_ARGUMENTS;
@@ -43,11 +37,8 @@ static struct inject_request read_options(int argc, char **argv)
 		case 'f':
 			r.sender = optarg;
 			break;
-		case ':':
-			usage_error("option requires an argument");
-			break;
 		default:
-			usage_error("illegal option");
+			exit(100);
 		}
 	}
 	r.recipients = (const char *const *)argv + optind;

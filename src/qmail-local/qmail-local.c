@@ -10,6 +10,7 @@
 #include "local/local.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 static int usage(void)
 {
@@ -33,8 +34,7 @@ int main(int argc, char **argv)
 	int opt, code;
 
 	io_open_standard_fds();
-	opterr = 0;
-	while ((opt = getopt(argc, argv, "+nN")) != -1) {
+	while ((opt = options_next(argc, argv, "nN")) != -1) {
 		if (opt == '?')
 			return usage();
 		job.describe = opt == 'n';

@@ -10,6 +10,7 @@
 #include "filter/tool.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/options.h"
 #include "users/pw2u.h"
 
 #define ME "qmail-pw2u"
@@ -19,7 +20,7 @@ static void read_options(int argc, char **argv, struct pw2u_rules *rules)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+/ohHuUCc:")) != -1) {
+	while ((c = options_next(argc, argv, "/ohHuUCc:")) != -1) {
 		switch (c) {
 		case '/':
 			rules->slash = true;

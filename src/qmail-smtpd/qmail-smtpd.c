@@ -22,6 +22,7 @@
 #include "sandbox/sandbox.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define UNABLE "421 unable to read controls (#4.3.0)\r\n"
 
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 	bool listen_here = false;
 	struct err e;
 
-	for (int opt; (opt = getopt(argc, argv, "dl:")) != -1;) {
+	for (int opt; (opt = options_next(argc, argv, "dl:")) != -1;) {
 		if ((opt != 'd' && opt != 'l') || n == sizeof addresses / sizeof *addresses)
 			return usage();
 		listen_here = true;

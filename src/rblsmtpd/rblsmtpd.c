@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "filter/chain.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "listener/inetaddr.h"
 #include "rblsmtpd/rblsmtpd.h"
 #include "sys/io.h"
+#include "sys/options.h"
 #include "ucspi/stubresolver.h"
 
 #define ME "rblsmtpd"

@@ -18,6 +18,7 @@
 #include "mail/dsn.h"
 #include "mail/xtext.h"
 #include "sys/home.h"
+#include "sys/options.h"
 
 static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n";
 
@@ -25,7 +26,7 @@ static const char usage[] = "sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fn
  * Ignored, without argument: G I U T c i l m n s x; with one: A B C D L M O Q X e h o p; with one that
  * must be attached: E J d q.
  */
-static const char options[] = "+:tf:r:F:b:"
+static const char options[] = "tf:r:F:b:"
 			      "GIUTcilmnsvx"
 			      "A:B:C:D:L:M:N:O:Q:R:V:X:e:h:o:p:"
 			      "E::J::d::q::";
@@ -110,8 +111,7 @@ static struct request read_options(int argc, char **argv)
 	struct request r = { 0 };
 	int c;
 
-	opterr = 0;
-	while ((c = getopt(argc, argv, options)) != -1) {
+	while ((c = options_next(argc, argv, options)) != -1) {
 		switch (c) {
 		case 't':
 			r.header_recipients = true;
@@ -140,7 +140,6 @@ static struct request read_options(int argc, char **argv)
 		case 'v':
 			r.verbose = true;
 			break;
-		case ':':
 		case '?':
 			die(100, "%s", usage);
 		default:

@@ -11,8 +11,8 @@
 
 #include "base/exitcode.h"
 #include "filter/chain.h"
-#include "filter/options.h"
 #include "filter/tool.h"
+#include "sys/options.h"
 
 #define ME "setlock"
 #define USAGE "[ -nNxX ] file program [ arg ... ]"

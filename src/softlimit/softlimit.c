@@ -9,8 +9,8 @@
 
 #include "base/exitcode.h"
 #include "filter/chain.h"
-#include "filter/options.h"
 #include "filter/tool.h"
+#include "sys/options.h"
 
 #define ME "softlimit"
 #define USAGE                                                                                      \

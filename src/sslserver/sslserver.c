@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "filter/options.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "sys/options.h"
 #include "tcpservice/tcpservice.h"
 #include "tlsrelay/tlshelper.h"
 

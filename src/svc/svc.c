@@ -10,10 +10,10 @@
 
 #include "base/buf.h"
 #include "base/exitcode.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "supervision/svdir.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define ME "svc"
 /* r and s are understood where the older form of supervise runs: normally up, normally down. */

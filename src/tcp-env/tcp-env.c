@@ -17,6 +17,7 @@
 #include "filter/tool.h"
 #include "listener/clientname.h"
 #include "sys/home.h"
+#include "sys/options.h"
 
 #define ME "tcp-env"
 
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
 	const char *proto = getenv("PROTO");
 	int c;
 
-	while ((c = getopt(argc, argv, "+rRt:")) != -1)
+	while ((c = options_next(argc, argv, "rRt:")) != -1)
 		if (c == '?')
 			tool_usage(ME, "[ -rR ] [ -ttimeout ] program [ arg ... ]");
 	if (optind >= argc)

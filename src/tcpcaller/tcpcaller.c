@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "sys/clock.h"
+#include "sys/options.h"
 #include "ucspi/dial.h"
 
 #define LETTERS USEROPTIONS_LETTERS "i:p:T:"

@@ -4,11 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "filter/options.h"
 #include "netrules/addrlist.h"
 #include "netrules/rulelookup.h"
 #include "sys/clock.h"
 #include "sys/io.h"
+#include "sys/options.h"
 #include "tcpservice/tcpservice.h"
 #include "ucspi/logfield.h"
 #include "ucspi/proxyheader.h"

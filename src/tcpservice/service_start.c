@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "filter/options.h"
 #include "netrules/addrlist.h"
 #include "sys/io.h"
+#include "sys/options.h"
 #include "tcpservice/tcpservice.h"
 
 static uint32_t number(const char *text)

@@ -1,6 +1,6 @@
 #include "ucspi/useroptions.h"
 
-#include "filter/options.h"
+#include "sys/options.h"
 
 bool useroptions_take(struct useroptions *u, int c, const char *value)
 {

@@ -55,6 +55,23 @@ def check_boot_script(name, delivery):
     assert b"SECRET" not in r.out
 
 
+# ---- options --------------------------------------------------------------------------
+
+@cases([("preline", "-x"), ("qmail-local", "-x"), ("tcp-env", "-x"), ("dot-forward", "-x"), ("fastforward", "-x"),
+        ("qmail-pw2u", "-x"), ("qmail-inject", "-x"), ("sendmail", "-k")])
+def check_illegal_option(program, option):
+    r = run(program, option)
+    is_(r.code, 100)
+    is_(r.err.decode().split("\n")[0], f"{program}: illegal option -- {option[1]}")
+
+
+@cases([("tcp-env", "-t"), ("qmail-pw2u", "-c"), ("qmail-inject", "-f"), ("sendmail", "-F")])
+def check_missing_argument(program, option):
+    r = run(program, option)
+    is_(r.code, 100)
+    is_(r.err.decode().split("\n")[0], f"{program}: option requires an argument -- {option[1]}")
+
+
 # ---- qmail-showctl --------------------------------------------------------------------
 
 HEAD = """qmail home directory: /var/qmail.

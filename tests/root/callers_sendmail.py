@@ -73,8 +73,10 @@ def check_sender(name, arguments, env, sender, author):
 
 
 @cases([
-    ("-k", ["-k"], USAGE), ("-f", ["-f"], USAGE), ("-bx", ["-bx"], USAGE), ("-F", ["-F"], USAGE),
-    ("-Z", ["-iZ", "z@x.test"], USAGE),
+    ("-k", ["-k"], "sendmail: illegal option -- k\n" + USAGE), ("-bx", ["-bx"], USAGE),
+    ("-f", ["-f"], "sendmail: option requires an argument -- f\n" + USAGE),
+    ("-F", ["-F"], "sendmail: option requires an argument -- F\n" + USAGE),
+    ("-Z", ["-iZ", "z@x.test"], "sendmail: illegal option -- Z\n" + USAGE),
 ])
 def check_usage(name, arguments, text):
     r = sendmail(*arguments)

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "filter/options.h"
+#include "sys/options.h"
 
 static void numbers_are_leading_digits(void **state)
 {

@@ -3,8 +3,8 @@
  * §0.2): single letters, bundled or not, arguments attached or in the next
  * word, `--` or the first other word ends them.
  */
-#ifndef FILTER_OPTIONS_H
-#define FILTER_OPTIONS_H
+#ifndef SYS_OPTIONS_H
+#define SYS_OPTIONS_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "filter/options.h"
+#include "sys/options.h"
 
 #include <stdio.h>
 #include <string.h>
