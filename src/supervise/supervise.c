@@ -21,12 +21,12 @@
 #include <unistd.h>
 
 #include "base/exitcode.h"
-#include "filter/options.h"
 #include "filter/tool.h"
 #include "supervision/svstatus.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/io.h"
+#include "sys/options.h"
 
 #define ME "supervise"
 #define RESTART_SECONDS 1 /* a service that ends at once must not eat the machine */
