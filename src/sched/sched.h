@@ -182,7 +182,8 @@ void sched_remove(struct sched *s, struct msg *m);
 /*
  * Operators' wishes for one message. sched_hold: nothing of it is started any more; sched_release: no longer so, and
  * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held; destinations that are down
- * are tried, afresh, and once more where an attempt was under way. sched_drop_jobs: forgets all jobs that do not run; false when one runs.
+ * are tried, afresh, and once more where an attempt was under way. sched_drop_jobs: forgets all jobs that do not run;
+ * false when one runs.
  */
 void sched_hold(struct sched *s, struct msg *m);
 void sched_release(struct sched *s, struct msg *m, int64_t now);

@@ -754,7 +754,8 @@ static void what_is_held_waits_for_its_release(void **state)
 	sched_free(s, NULL);
 }
 
-/* What is remembered of servers does not answer an operator, and not the question whether a destination is still down. */
+/* What is remembered of servers does not answer an operator, and not the question whether a destination is still down.
+ */
 static void attempts_that_count_are_made_afresh(void **state)
 {
 	struct sched *s = make(5, 5);
