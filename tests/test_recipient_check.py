@@ -179,7 +179,7 @@ def question(address, number=1):
 
 
 def answer(packet, number=1):
-    kind, got, what = struct.unpack("<BIB", packet)
+    kind, got, what, _room = struct.unpack("<BIBQ", packet)
     assert kind == 2 and got == number
     return what
 

@@ -174,12 +174,37 @@ def test_quota_defers_and_then_bounces(site):
     site.wait_log(r"deferral: The_mailbox_is_full:_its_quota_leaves_no_room_for_this_message\._\(#4\.2\.2\)/")
     user(site, "quota", "ann@a.test", "2K", "--overquota", "bounce")
     time.sleep(1.1)  # for so long a delivery's process may stay for the next
-    site.send("s@a.test", ["ann@a.test"], b"Subject: 3\n\n" + b"x" * 1000 + b"\n")
+    site.inject("-f", "s@a.test", "ann@a.test", message=b"Subject: 3\n\n" + b"x" * 1000 + b"\n")
     site.wait_log(r"failure: Sorry,_the_mailbox_is_full:_its_quota_leaves_no_room_for_this_message\._\(#5\.2\.2\)/")
     user(site, "quota", "ann@a.test", "none")
     time.sleep(1.1)
     os.kill(site.process.pid, 14)
     wait_messages(site, "ann@a.test", 2)
+
+
+def offer(site, address, size):
+    """RCPT for a message of this size; None: the client does not say."""
+    with site.smtp() as c:
+        c.ehlo()
+        c.docmd("MAIL FROM:<s@client.test>" + (f" SIZE={size}" if size else ""))
+        return c.docmd(f"RCPT TO:<{address}>")
+
+
+def test_full_mailboxes_are_refused_at_rcpt_where_mail_would_bounce(site):
+    """With `defer` it waits for room; with `bounce` it would go back to a sender who may be forged."""
+    full = (550, b"sorry, the mailbox is full (#5.2.2)")
+    for name, policy in (("ann", "bounce"), ("bob", "defer"), ("cyd", "bounce")):
+        user(site, "add", name + "@a.test", "--quota", "2K", "--overquota", policy)
+    assert offer(site, "cyd@a.test", 2049) == full  # never
+    assert offer(site, "cyd@a.test", 2048)[0] == 250
+    site.inject("ann@a.test", "bob@a.test", message=b"Subject: 1\n\n" + b"x" * 1000 + b"\n")
+    wait_messages(site, "ann@a.test")
+    wait_messages(site, "bob@a.test")
+    wait_until(lambda: len(maildirsize(site, "ann@a.test")) == 3, 20, "it to be counted")
+    assert offer(site, "ann@a.test", 1000) == full
+    assert offer(site, "ann@a.test", 500)[0] == offer(site, "ann@a.test", None)[0] == 250
+    assert offer(site, "bob@a.test", 1000)[0] == 250
+    assert site.log().count("failure: ") == 0
 
 
 def test_the_file_is_counted_again_when_it_may_be_wrong(site):
@@ -214,8 +239,9 @@ def test_accounts_have_the_quota_that_their_maildir_names(site):
     site.write(home + "/Maildir/.sub/maildirfolder", "")
     site.send("s@a.test", ["joe@a.test"], BODY)
     site.wait_log("delivery 1: success")
-    site.send("s@a.test", ["joe-full@a.test"], BODY)
+    site.inject("joe-full@a.test", message=BODY)
     site.wait_log("failure: Sorry,_the_mailbox_is_full")
+    assert rcpt(site, "joe-full@a.test") == [550]
 
 
 def test_courier_and_we_count_alike(site):

@@ -21,7 +21,7 @@
 struct answercache_slot {
 	uint64_t name[2];
 	int64_t until; /* 0: empty */
-	enum recipient_answer answer;
+	struct recipient_finding found;
 };
 
 struct answercache {
@@ -33,9 +33,9 @@ struct answercache {
  * Times are monotonic milliseconds. The name is the address: case does not
  * matter, as it does not for any look-up of it.
  */
-void answercache_put(struct answercache *c, struct str name, enum recipient_answer answer, int64_t now);
+void answercache_put(struct answercache *c, struct str name, struct recipient_finding f, int64_t now);
 
 /* False: not known, or not any more. */
-bool answercache_find(const struct answercache *c, struct str name, int64_t now, enum recipient_answer *answer);
+bool answercache_find(const struct answercache *c, struct str name, int64_t now, struct recipient_finding *f);
 
 #endif

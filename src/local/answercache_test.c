@@ -20,19 +20,25 @@ static int setup(void **state)
 
 static void is(const char *name, int64_t now, enum recipient_answer want)
 {
-	enum recipient_answer answer = 0;
+	struct recipient_finding found = { 0 };
 
-	assert_int_equal(answercache_find(&cache, str_of(name), now, &answer), want != 0);
-	assert_int_equal(answer, want);
+	assert_int_equal(answercache_find(&cache, str_of(name), now, &found), want != 0);
+	assert_int_equal(found.answer, want);
+	assert_int_equal(found.room, want ? 10 * want : 0);
+}
+
+static struct recipient_finding finding(enum recipient_answer answer)
+{
+	return (struct recipient_finding){ answer, 10 * answer };
 }
 
 static void answers_last_their_time(void **state)
 {
 	(void)state;
-	answercache_put(&cache, STR("joe"), RECIPIENT_EXISTS, 100);
-	answercache_put(&cache, STR("joe-x"), RECIPIENT_MAY_EXIST, 100);
-	answercache_put(&cache, STR("ann"), RECIPIENT_ABSENT, 100);
-	answercache_put(&cache, STR("bob"), RECIPIENT_UNKNOWN, 100);
+	answercache_put(&cache, STR("joe"), finding(RECIPIENT_EXISTS), 100);
+	answercache_put(&cache, STR("joe-x"), finding(RECIPIENT_MAY_EXIST), 100);
+	answercache_put(&cache, STR("ann"), finding(RECIPIENT_ABSENT), 100);
+	answercache_put(&cache, STR("bob"), finding(RECIPIENT_UNKNOWN), 100);
 	is("joe", 100 + ANSWERCACHE_FOUND_MS - 1, RECIPIENT_EXISTS);
 	is("joe-x", 100 + ANSWERCACHE_FOUND_MS - 1, RECIPIENT_MAY_EXIST);
 	is("joe", 100 + ANSWERCACHE_FOUND_MS, 0);
@@ -47,16 +53,16 @@ static void answers_last_their_time(void **state)
 static void case_does_not_matter(void **state)
 {
 	(void)state;
-	answercache_put(&cache, STR("Joe-List"), RECIPIENT_EXISTS, 5);
+	answercache_put(&cache, STR("Joe-List"), finding(RECIPIENT_EXISTS), 5);
 	is("jOE-lIST", 6, RECIPIENT_EXISTS);
-	answercache_put(&cache, STR("joe-list"), RECIPIENT_ABSENT, 7);
+	answercache_put(&cache, STR("joe-list"), finding(RECIPIENT_ABSENT), 7);
 	is("JOE-LIST", 8, RECIPIENT_ABSENT);
 }
 
 /* However many come, each is either forgotten or answered as it was. */
 static void full_table_never_answers_for_another(void **state)
 {
-	enum recipient_answer answer;
+	struct recipient_finding found;
 	size_t kept = 0;
 	char name[32];
 
@@ -65,9 +71,9 @@ static void full_table_never_answers_for_another(void **state)
 		for (int i = 0; i < 20000; i++) {
 			snprintf(name, sizeof name, "user%d", i);
 			if (round == 0)
-				answercache_put(&cache, str_of(name), i % 4 + 1, 1);
-			else if (answercache_find(&cache, str_of(name), 2, &answer)) {
-				assert_int_equal(answer, i % 4 + 1);
+				answercache_put(&cache, str_of(name), finding(i % 4 + 1), 1);
+			else if (answercache_find(&cache, str_of(name), 2, &found)) {
+				assert_int_equal(found.answer, i % 4 + 1);
 				kept++;
 			}
 		}

@@ -123,14 +123,20 @@ static void make_environment(struct delivery *d)
 	d->environment = mailvars_environment(&vars, environ);
 }
 
-static bool deliver_maildir(const struct delivery *d, const char *dir, struct err *e)
+static struct maildirplus_rules rules_for(const struct delivery *d, const char *dir)
 {
 	bool own = strcmp(dir, HOME_MAILDIR) == 0;
-	const struct maildirplus_rules rules = {
+
+	return (struct maildirplus_rules){
 		.make = own && d->job->make_maildir,
 		.quota = own ? d->job->quota : NULL,
 		.bounce_full = d->job->bounce_full,
 	};
+}
+
+static bool deliver_maildir(const struct delivery *d, const char *dir, struct err *e)
+{
+	const struct maildirplus_rules rules = rules_for(d, dir);
 	struct buf header = BUF_INIT(MESSAGE_PREFIX_MAX);
 	bool ok;
 
@@ -184,6 +190,17 @@ static void count(struct delivery *d, const struct dotqmail_line *l)
 		d->files++;
 }
 
+static void measure(struct delivery *d, struct str dir)
+{
+	char *text = mem_copy(dir);
+	const struct maildirplus_rules rules = rules_for(d, text);
+	uint64_t room = maildirplus_room(text, &rules);
+
+	if (room < d->report->room)
+		d->report->room = room;
+	free(text);
+}
+
 static void describe(struct delivery *d, const struct dotqmail_line *l)
 {
 	static const char *const words[] = {
@@ -196,6 +213,8 @@ static void describe(struct delivery *d, const struct dotqmail_line *l)
 	buf_addz(&d->report->out, words[l->kind]);
 	buf_add(&d->report->out, l->text);
 	buf_addc(&d->report->out, '\n');
+	if (l->kind == DOTQMAIL_MAILDIR && d->job->bounce_full)
+		measure(d, l->text);
 }
 
 static bool acceptable(const struct dotqmail_line *l, struct err *e)

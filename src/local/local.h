@@ -42,10 +42,11 @@ struct local_report {
 	struct buf err;  /* for descriptor 2: what went wrong */
 	bool files_only; /* nothing was done but to write to mailboxes: no other process has been near */
 	bool programs;   /* a program has had, or would have, a say */
+	uint64_t room;   /* described, with bounce_full: a larger message would bounce */
 };
 
 #define LOCAL_OUT_MAX (256u << 20) /* a description repeats the file */
-#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096), true, false })
+#define LOCAL_REPORT_INIT ((struct local_report){ BUF_INIT(LOCAL_OUT_MAX), BUF_INIT(4096), true, false, UINT64_MAX })
 
 /*
  * Delivers; home_open comes first when the file may have forwards. Returns

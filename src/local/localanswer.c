@@ -1,6 +1,6 @@
 #include "local/localanswer.h"
 
-enum recipient_answer local_answer(const struct local_job *job)
+struct recipient_finding local_answer(const struct local_job *job)
 {
 	struct local_job described = *job;
 	struct local_report report = LOCAL_REPORT_INIT;
@@ -14,10 +14,11 @@ enum recipient_answer local_answer(const struct local_job *job)
 	buf_free(&report.err);
 	switch (code) {
 	case LOCAL_OK:
-		return report.programs ? RECIPIENT_MAY_EXIST : RECIPIENT_EXISTS;
+		return (struct recipient_finding){ report.programs ? RECIPIENT_MAY_EXIST : RECIPIENT_EXISTS,
+						   report.room };
 	case LOCAL_PERMANENT:
-		return RECIPIENT_ABSENT;
+		return (struct recipient_finding){ RECIPIENT_ABSENT, RECIPIENT_ROOM_ANY };
 	default:
-		return RECIPIENT_UNKNOWN;
+		return (struct recipient_finding){ RECIPIENT_UNKNOWN, RECIPIENT_ROOM_ANY };
 	}
 }

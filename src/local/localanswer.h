@@ -11,11 +11,11 @@
 /*
  * As local_deliver: the caller has become the user, the working directory and
  * umask change. Nothing is written, nothing is run. Sender, message and limits
- * of the job do not matter.
+ * of the job do not matter. The room is that of its smallest mailbox.
  *
  * RECIPIENT_ABSENT where a delivery would fail for good before anything is
- * done; RECIPIENT_UNKNOWN where it would be deferred, now or always.
+ * done, however small the message; RECIPIENT_UNKNOWN where it would be deferred, now or always.
  */
-enum recipient_answer local_answer(const struct local_job *job);
+struct recipient_finding local_answer(const struct local_job *job);
 
 #endif

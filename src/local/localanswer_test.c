@@ -60,7 +60,7 @@ static enum recipient_answer ask(const char *dash, const char *ext)
 		.default_delivery = "./Maildir/",
 	};
 
-	return local_answer(&job);
+	return local_answer(&job).answer;
 }
 
 static void what_can_be_delivered_exists(void **state)

@@ -48,3 +48,20 @@ bool maildirplus_deliver(const char *dir, struct str header, struct message *m, 
 	maildirquota_close(&q);
 	return ok;
 }
+
+uint64_t maildirplus_room(const char *dir, const struct maildirplus_rules *rules)
+{
+	uint64_t bytes = UINT64_MAX;
+	struct maildirquota q;
+	struct err e;
+
+	if (!maildirquota_open(dir, rules->quota, &q, &e))
+		return UINT64_MAX;
+	if (q.dir != -1 && !maildirquota_room(&q, &bytes, &e))
+		bytes = UINT64_MAX;
+	/* Nothing is there yet. */
+	if (q.dir == -1 && rules->quota && rules->quota->bytes)
+		bytes = rules->quota->bytes;
+	maildirquota_close(&q);
+	return bytes;
+}

@@ -18,4 +18,7 @@ struct maildirplus_rules {
 bool maildirplus_deliver(const char *dir, struct str header, struct message *m, const struct maildirplus_rules *rules,
 			 struct err *e);
 
+/* With bounce_full: a message of more bytes fails for good. UINT64_MAX: none does, or it cannot be found out now. */
+uint64_t maildirplus_room(const char *dir, const struct maildirplus_rules *rules);
+
 #endif

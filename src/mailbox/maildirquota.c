@@ -16,6 +16,8 @@
 #define FILE_LONG 5120
 #define FILE_BELIEVED_SECONDS 900
 #define FILE_MAX (1u << 20)
+/* No message is so large that somebody should count for it. */
+#define ROOM_ENOUGH (64u << 20)
 #define PATH_LIMIT 8192
 
 /* ---- the file --------------------------------------------------------------------- */
@@ -222,6 +224,25 @@ bool maildirquota_fits(const struct maildirquota *q, uint64_t bytes, bool *fits,
 	if ((!there || doubtful(q, &s, bytes)) && !maildirquota_recount(q, &s.size, e))
 		return false;
 	*fits = !maildirsize_over(&s.size, bytes, 1);
+	return true;
+}
+
+bool maildirquota_room(const struct maildirquota *q, uint64_t *bytes, struct err *e)
+{
+	struct state s;
+	uint64_t times;
+	bool there, unsure;
+
+	*bytes = UINT64_MAX;
+	if (!read_file(q->dir, &s, &there, e))
+		return false;
+	if (!there)
+		return true;
+	unsure = doubtful(q, &s, INT64_MAX);
+	s.size.quota = q->quota;
+	if (unsure && maildirsize_room(&s.size) < ROOM_ENOUGH && !count_all(q->dir, &s.size, &times))
+		return err_sys(e, errno, "unable to count the messages of a Maildir");
+	*bytes = maildirsize_room(&s.size);
 	return true;
 }
 

@@ -30,6 +30,12 @@ void maildirquota_close(struct maildirquota *q);
 /* Is there room for a message of this size? Counts again where the file may be wrong. */
 bool maildirquota_fits(const struct maildirquota *q, uint64_t bytes, bool *fits, struct err *e);
 
+/*
+ * How large may a message be that there is room for? Writes nothing. Where the room is small and the file is not to be
+ * believed, the messages are counted. Without a file: UINT64_MAX.
+ */
+bool maildirquota_room(const struct maildirquota *q, uint64_t *bytes, struct err *e);
+
 /* A message has come, or (negative) gone. What cannot be written is forgotten until somebody counts again. */
 void maildirquota_count(const struct maildirquota *q, int64_t bytes, int64_t messages);
 

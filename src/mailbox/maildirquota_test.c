@@ -95,6 +95,7 @@ static void messages_of_all_folders_count_once(void **state)
 	struct maildirquota q;
 	struct maildir_quota limit = { 1000, 0 };
 	struct maildirsize s;
+	uint64_t room;
 	bool fits;
 
 	(void)state;
@@ -114,10 +115,21 @@ static void messages_of_all_folders_count_once(void **state)
 	maildirquota_count(&q, 43, 1);
 	assert_true(maildirquota_read(&q, &s));
 	assert_true(s.bytes == 400 && s.messages == 4);
-	/* It says more than there is: counted before mail is turned away. */
+	/* It says more than there is: counted before mail is turned away, without writing where it is only asked. */
+	assert_true(maildirquota_room(&q, &room, &e));
+	assert_int_equal(room, 1000 - 357);
+	is("a/b/M/maildirsize", "1000S\n357 3\n43 1\n");
 	assert_true(maildirquota_fits(&q, 1000 - 357, &fits, &e));
 	assert_true(fits);
 	is("a/b/M/maildirsize", "1000S\n357 3\n");
+	/* Where much is free nobody counts. */
+	put("a/b/M/maildirsize", "900000000S\n1000 3\n1000 1\n");
+	q.quota.bytes = 900000000;
+	assert_true(maildirquota_room(&q, &room, &e));
+	assert_int_equal(room, 900000000 - 2000);
+	assert_int_equal(unlink("a/b/M/maildirsize"), 0);
+	assert_true(maildirquota_room(&q, &room, &e));
+	assert_true(room == UINT64_MAX);
 	maildirquota_close(&q);
 }
 

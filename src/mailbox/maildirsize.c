@@ -83,6 +83,17 @@ bool maildirsize_over(const struct maildirsize *s, uint64_t bytes, uint64_t mess
 	return exceeds(s->bytes, bytes, s->quota.bytes) || exceeds(s->messages, messages, s->quota.messages);
 }
 
+uint64_t maildirsize_room(const struct maildirsize *s)
+{
+	uint64_t used = s->bytes > 0 ? (uint64_t)s->bytes : 0;
+
+	if (exceeds(s->messages, 1, s->quota.messages))
+		return 0;
+	if (s->quota.bytes == 0)
+		return UINT64_MAX;
+	return used < s->quota.bytes ? s->quota.bytes - used : 0;
+}
+
 bool maildir_name_size(struct str name, char letter, uint64_t *size)
 {
 	const char mark[] = { ',', letter, '=' };

@@ -35,6 +35,9 @@ bool maildirsize_parse(struct str text, struct maildirsize *s);
 /* Is what the file counts, with this much more, too much? */
 bool maildirsize_over(const struct maildirsize *s, uint64_t bytes, uint64_t messages);
 
+/* How many bytes the next message may have; UINT64_MAX where only messages are counted, 0 where there are too many. */
+uint64_t maildirsize_room(const struct maildirsize *s);
+
 /* The number behind ",S=" (letter 'S') or ",W=" in a message's file name; false: there is none. */
 bool maildir_name_size(struct str name, char letter, uint64_t *size);
 

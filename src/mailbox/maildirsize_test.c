@@ -63,11 +63,18 @@ static void limits_hold_to_the_byte(void **state)
 	assert_true(maildirsize_over(&s, 101, 1));
 	assert_true(maildirsize_over(&s, 1, 2));
 	assert_true(maildirsize_over(&s, UINT64_MAX, 0));
+	assert_int_equal(maildirsize_room(&s), 100);
+	s.bytes = 1001;
+	assert_int_equal(maildirsize_room(&s), 0);
 	s.bytes = -50;
+	assert_int_equal(maildirsize_room(&s), 1000);
+	s.messages = 3;
+	assert_int_equal(maildirsize_room(&s), 0);
 	assert_false(maildirsize_over(&s, 1000, 0));
 	assert_true(maildirsize_over(&s, 1001, 0));
 	s.quota = (struct maildir_quota){ 0, 0 };
 	assert_false(maildirsize_over(&s, UINT64_MAX, UINT64_MAX));
+	assert_true(maildirsize_room(&s) == UINT64_MAX);
 }
 
 static void names_tell_sizes_and_flags(void **state)

@@ -122,9 +122,10 @@ _Noreturn void lspawn_child(const struct lspawn *l, const struct lspawn_job *job
 
 /*
  * The child's part of a search: becomes the job's owner and ends with LSPAWN_SEARCH_EXIT plus an enum
- * recipient_answer. Any other end means that it is not known.
+ * recipient_answer. Any other end means that it is not known. *room, in memory shared with the parent, gets the room
+ * that was found.
  */
-_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job);
+_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job, uint64_t *room);
 #define LSPAWN_SEARCH_EXIT 10
 
 /* The packets between the two: a further job, and its result. */

@@ -254,12 +254,15 @@ static bool bounce_full(const struct lspawn *l, const struct virtual_recipient *
 	return v->overquota == OVERQUOTA_UNSET ? l->bounce_full : v->overquota == OVERQUOTA_BOUNCE;
 }
 
+static const char *default_delivery(const struct lspawn *l, const struct virtual_recipient *v)
+{
+	return v->mailbox || v->instructions.n ? "./Maildir/" : l->default_delivery;
+}
+
 /* Delivers the first job and, if it may stay, those that follow, until one is more than writing to mailboxes. */
 static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struct virtual_recipient *v,
 			    struct strings *z, int control, bool stay)
 {
-	bool virtual = v->mailbox || v->instructions.n;
-
 	for (;;) {
 		struct local_report report = LOCAL_REPORT_INIT;
 		const struct local_job delivery = {
@@ -271,7 +274,7 @@ static _Noreturn void serve(const struct lspawn *l, const struct owner *o, struc
 			.host = z->host,
 			.sender = z->sender,
 			.wishes = { z->ret, z->notify, z->envid, z->orcpt },
-			.default_delivery = virtual ? "./Maildir/" : l->default_delivery,
+			.default_delivery = default_delivery(l, v),
 			.message_fd = 0,
 			.limits = l->limits,
 			.instructions = v->instructions.n ? buf_cstr(&v->instructions) : NULL,
@@ -327,12 +330,13 @@ static void limit_search(void)
 	setrlimit(RLIMIT_FSIZE, &none);
 }
 
-_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job)
+_Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *job, uint64_t *room)
 {
 	struct virtual_recipient virtual = VIRTUAL_RECIPIENT_INIT;
 	struct owner owner = OWNER_INIT;
 	enum owner_status status;
-	struct local_job question = { .host = "", .default_delivery = l->default_delivery };
+	struct local_job question = { .host = "" };
+	struct recipient_finding found;
 
 	arrange_process();
 	close_between(3, INT32_MAX);
@@ -341,14 +345,22 @@ _Noreturn void lspawn_search(const struct lspawn *l, const struct lspawn_job *jo
 		_exit((int)status);
 	become(l, &owner);
 	/* The first message makes the directory in which there might be instructions. */
-	if (virtual.mailbox && access(owner.home, F_OK) == -1 && errno == ENOENT)
+	if (virtual.mailbox && access(owner.home, F_OK) == -1 && errno == ENOENT) {
+		if (bounce_full(l, &virtual) && virtual.quota.bytes)
+			*room = virtual.quota.bytes;
 		_exit(LSPAWN_SEARCH_EXIT + RECIPIENT_EXISTS);
+	}
 	limit_search();
+	question.default_delivery = default_delivery(l, &virtual);
 	question.user = owner.user;
 	question.home = owner.home;
 	question.local = mem_copy(job->local);
 	question.dash = owner.dash;
 	question.ext = owner.ext;
 	question.instructions = virtual.instructions.n ? buf_cstr(&virtual.instructions) : NULL;
-	_exit(LSPAWN_SEARCH_EXIT + (int)local_answer(&question));
+	question.quota = virtual.mailbox ? &virtual.quota : NULL;
+	question.bounce_full = bounce_full(l, &virtual);
+	found = local_answer(&question);
+	*room = found.room;
+	_exit(LSPAWN_SEARCH_EXIT + (int)found.answer);
 }

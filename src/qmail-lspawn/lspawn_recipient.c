@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,9 +99,11 @@ static void accept_all(struct lspawn *l)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-static void answer(struct recipients *r, struct asker *a, enum recipient_answer answer)
+static const struct recipient_finding unknown = { RECIPIENT_UNKNOWN, RECIPIENT_ROOM_ANY };
+
+static void answer(struct recipients *r, struct asker *a, struct recipient_finding found)
 {
-	const struct recipient_reply reply = { a->id, answer };
+	const struct recipient_reply reply = { a->id, found };
 	struct buf packet = BUF_INIT(RECIPIENT_PACKET_MAX);
 	bool sent, waited = a->state == ASKER_WAITING;
 
@@ -117,7 +120,7 @@ static void answer(struct recipients *r, struct asker *a, enum recipient_answer 
 
 static bool answer_from_cache(struct recipients *r, struct asker *a, struct str address, int64_t now)
 {
-	enum recipient_answer known;
+	struct recipient_finding known;
 
 	if (!answercache_find(&r->cache, address, now, &known))
 		return false;
@@ -155,13 +158,16 @@ static bool start_search(struct lspawn *l, struct search *s, struct str address,
 		.message = -1,
 	};
 
+	uint64_t *room = &l->recipients.rooms[s - l->recipients.searches];
+
+	*room = RECIPIENT_ROOM_ANY;
 	job.known = lspawn_look_up(l, job.local, &job.owner);
 	if (job.known == OWNER_FOUND || job.known == OWNER_NONE)
 		s->pid = fork();
 	else
 		s->pid = -1;
 	if (s->pid == 0)
-		lspawn_search(l, &job);
+		lspawn_search(l, &job, room);
 	owner_free(&job.owner);
 	if (s->pid == -1) {
 		s->pid = 0;
@@ -188,7 +194,7 @@ static void serve_waiting(struct lspawn *l, int64_t now)
 		if (a->state == ASKER_WAITING && !answer_from_cache(r, a, address, now) && s &&
 		    !search_of(r, address)) {
 			if (!start_search(l, s, address, now))
-				answer(r, a, RECIPIENT_UNKNOWN);
+				answer(r, a, unknown);
 			s = free_search(r);
 		}
 		room = room || a->state != ASKER_WAITING;
@@ -212,11 +218,13 @@ bool recipients_own(const struct lspawn *l, pid_t pid)
 	return false;
 }
 
-static enum recipient_answer answer_of(int status)
+static struct recipient_finding result_of(const struct recipients *r, const struct search *s, int status)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) - LSPAWN_SEARCH_EXIT : 0;
 
-	return code >= RECIPIENT_EXISTS && code <= RECIPIENT_ABSENT ? (enum recipient_answer)code : RECIPIENT_UNKNOWN;
+	if (code < RECIPIENT_EXISTS || code > RECIPIENT_ABSENT)
+		return unknown;
+	return (struct recipient_finding){ (enum recipient_answer)code, r->rooms[s - r->searches] };
 }
 
 bool recipients_ended(struct lspawn *l, pid_t pid, int status)
@@ -227,7 +235,7 @@ bool recipients_ended(struct lspawn *l, pid_t pid, int status)
 	if (s == NULL)
 		return false;
 	if (!s->given_up)
-		answercache_put(&l->recipients.cache, buf_str(&s->address), answer_of(status), now);
+		answercache_put(&l->recipients.cache, buf_str(&s->address), result_of(&l->recipients, s, status), now);
 	buf_free(&s->address);
 	*s = (struct search){ .pid = 0 };
 	serve_waiting(l, now);
@@ -236,27 +244,29 @@ bool recipients_ended(struct lspawn *l, pid_t pid, int status)
 
 /* ---- questions ---------------------------------------------------------------------- */
 
-/* What a delivery would say before it looks for an owner; 0: nothing. */
-static enum recipient_answer without_search(struct str address, size_t at)
+/* What a delivery would say before it looks for an owner. False: nothing. */
+static bool without_search(struct str address, size_t at, struct recipient_finding *f)
 {
-	if (at == address.n || str_chr(address, 0) < address.n)
-		return RECIPIENT_ABSENT;
-	return at == 0 ? RECIPIENT_EXISTS : 0;
+	bool absent = at == address.n || str_chr(address, 0) < address.n;
+
+	*f = (struct recipient_finding){ absent ? RECIPIENT_ABSENT : RECIPIENT_EXISTS, RECIPIENT_ROOM_ANY };
+	return absent || at == 0;
 }
 
 static bool take_question(struct recipients *r, struct asker *a, struct str packet, int64_t now)
 {
 	struct recipient_question q;
-	enum recipient_answer known;
+	struct recipient_finding found;
+	bool known;
 	size_t at;
 
 	if (!recipient_get_question(packet, &q))
 		return false;
 	a->id = q.id;
 	at = str_rchr(q.address, '@');
-	known = without_search(q.address, at);
+	known = without_search(q.address, at, &found);
 	if (known)
-		answer(r, a, known);
+		answer(r, a, found);
 	if (known || answer_from_cache(r, a, q.address, now))
 		return true;
 	a->state = ASKER_WAITING;
@@ -334,12 +344,12 @@ void recipients_tick(struct lspawn *l, int64_t now)
 		/* A process that waits for a file server may not end even so; its place stays taken. */
 		kill(s->pid, SIGKILL);
 		s->given_up = true;
-		answercache_put(&r->cache, buf_str(&s->address), RECIPIENT_UNKNOWN, now);
+		answercache_put(&r->cache, buf_str(&s->address), unknown, now);
 		serve_waiting(l, now);
 	}
 	for (size_t i = 0; i < ASKERS; i++)
 		if (r->askers[i].state == ASKER_WAITING && now >= r->askers[i].since + SEARCH_MS)
-			answer(r, &r->askers[i], RECIPIENT_UNKNOWN);
+			answer(r, &r->askers[i], unknown);
 }
 
 /* ---- begin and end ------------------------------------------------------------------ */
@@ -355,6 +365,9 @@ bool recipients_start(struct lspawn *l, int listenfd, struct err *e)
 		r->askers[i].fd = -1;
 	for (int i = 0; i < 2; i++)
 		r->cache.keys[i] = random_hash_key();
+	r->rooms = mmap(NULL, SEARCHES * sizeof *r->rooms, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r->rooms == MAP_FAILED)
+		return err_sys(e, errno, "unable to share memory");
 	if (r->epoll == -1 || !watch(r, EPOLL_CTL_ADD, listenfd, ASKERS, EPOLLIN))
 		return err_sys(e, errno, "unable to wait for questions");
 	return true;

@@ -46,6 +46,7 @@ struct recipients {
 	uid_t daemon_uid; /* qmail-smtpd's */
 	struct asker askers[ASKERS];
 	struct search searches[SEARCHES];
+	uint64_t *rooms; /* what each search has found, in memory shared with its child */
 	struct answercache cache;
 };
 

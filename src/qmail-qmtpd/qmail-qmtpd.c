@@ -44,12 +44,13 @@ struct qmtpd {
 	struct buf replies;  /* not yet sent */
 };
 
-enum outcome { TAKEN, CANNOT_HANDLE, NOT_ALLOWED, NO_MAILBOX, NOT_NOW, TOO_MANY };
+enum outcome { TAKEN, CANNOT_HANDLE, NOT_ALLOWED, NO_MAILBOX, FULL, NOT_NOW, TOO_MANY };
 
 static const char *const refusals[] = {
 	[CANNOT_HANDLE] = "Dsorry, I can't handle that recipient (#5.1.3)",
 	[NOT_ALLOWED] = "Dsorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
 	[NO_MAILBOX] = "Dsorry, no mailbox here by that name (#5.1.1)",
+	[FULL] = "Dsorry, the mailbox is full (#5.2.2)",
 	[NOT_NOW] = "Zunable to check that recipient now (#4.3.0)",
 	[TOO_MANY] = "Zsorry, too many recipients (#4.5.3)",
 };
@@ -107,6 +108,7 @@ static void sender(void *ctx, struct str address, bool usable)
 
 static enum outcome judge(struct qmtpd *q, struct str address)
 {
+	enum smtp_mailbox found = SMTP_MAILBOX_TAKES;
 	struct err e;
 
 	if (!q->relay) {
@@ -118,9 +120,11 @@ static enum outcome judge(struct qmtpd *q, struct str address)
 	if (q->taken >= q->policy.settings.max_recipients)
 		return TOO_MANY;
 	/* Trouble with the check is no reason to refuse. */
-	if (q->policy.check_mailboxes && mailbox_absent(&q->mailboxes, &q->policy.routes, address, &e))
-		return NO_MAILBOX;
-	return TAKEN;
+	if (q->policy.check_mailboxes)
+		found = mailbox_look(&q->mailboxes, &q->policy.routes, address, q->bytes, &e);
+	if (found == SMTP_MAILBOX_FULL)
+		return FULL;
+	return found == SMTP_MAILBOX_ABSENT ? NO_MAILBOX : TAKEN;
 }
 
 static void recipient(void *ctx, struct str address, bool usable)

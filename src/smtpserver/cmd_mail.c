@@ -16,6 +16,7 @@ void cmd_mail(struct smtp_session *s, struct str arg)
 		return;
 	}
 	buf_add(&s->t.sender, buf_str(&s->arg.address));
+	s->t.announced = s->arg.size_given ? s->arg.size : 0;
 	s->t.eightbit = s->arg.body_8bit;
 	s->t.ret = s->arg.ret;
 	buf_add(&s->t.envid, s->arg.envid);

@@ -1,6 +1,6 @@
 /*
  * RCPT: one recipient. This is where relaying and, if asked for, addresses
- * that do not exist are refused.
+ * that do not exist and full mailboxes are refused.
  */
 #include "smtpserver/smtpcommand.h"
 #include "wire/wire.h"
@@ -49,10 +49,25 @@ static void add_wish(struct smtp_session *s)
 	wire_put_str(wishes, s->arg.orcpt);
 }
 
+/* NULL: nothing is known that speaks against it. */
+static const char *mailbox_refusal(struct smtp_session *s, struct str recipient)
+{
+	switch (s->ops->mailbox ? s->ops->mailbox(s->ctx, recipient, s->t.announced) : SMTP_MAILBOX_TAKES) {
+	case SMTP_MAILBOX_ABSENT:
+		return "550 sorry, no mailbox here by that name. (#5.1.1)";
+	case SMTP_MAILBOX_FULL:
+		/* Not 552: clients take that for "too many recipients" and come again (RFC 5321 §4.5.3.1.10). */
+		return "550 sorry, the mailbox is full (#5.2.2)";
+	default:
+		return NULL;
+	}
+}
+
 static void add_recipient(struct smtp_session *s)
 {
 	struct buf *list = &s->t.recipients;
 	size_t before = list->n;
+	const char *refusal;
 
 	buf_add(list, buf_str(&s->arg.address));
 	if (s->client->relay)
@@ -62,8 +77,9 @@ static void add_recipient(struct smtp_session *s)
 		drop_recipient(s, before, "452 too many recipients (#4.5.3)");
 		return;
 	}
-	if (s->ops->absent && s->ops->absent(s->ctx, (struct str){ list->p + before, list->n - before - 1 })) {
-		drop_recipient(s, before, "550 sorry, no mailbox here by that name. (#5.1.1)");
+	refusal = mailbox_refusal(s, (struct str){ list->p + before, list->n - before - 1 });
+	if (refusal) {
+		drop_recipient(s, before, refusal);
 		return;
 	}
 	add_wish(s);

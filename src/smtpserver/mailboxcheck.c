@@ -33,7 +33,7 @@ static bool send_question(struct mailbox_check *c, struct str address)
 	return sent;
 }
 
-static bool receive_answer(struct mailbox_check *c, enum recipient_answer *answer)
+static bool receive_answer(struct mailbox_check *c, struct recipient_finding *found)
 {
 	struct buf packet = BUF_INIT(RECIPIENT_PACKET_MAX);
 	struct recipient_reply reply = { .id = 0 };
@@ -51,13 +51,13 @@ static bool receive_answer(struct mailbox_check *c, enum recipient_answer *answe
 		errno = ECONNRESET;
 	else if (n > 0 && !ok)
 		errno = EPROTO;
-	*answer = reply.answer;
+	*found = reply.found;
 	buf_free(&packet);
 	return ok;
 }
 
 /* An idle connection may have been closed from the other side, so a second attempt gets a new one. */
-static bool ask(struct mailbox_check *c, struct str address, enum recipient_answer *answer, struct err *e)
+static bool ask(struct mailbox_check *c, struct str address, struct recipient_finding *found, struct err *e)
 {
 	bool again = c->fd != -1;
 
@@ -66,7 +66,7 @@ static bool ask(struct mailbox_check *c, struct str address, enum recipient_answ
 
 		if (!connected(c, e))
 			return false;
-		if (send_question(c, address) && receive_answer(c, answer))
+		if (send_question(c, address) && receive_answer(c, found))
 			return true;
 		problem = errno;
 		mailbox_check_close(c);
@@ -75,30 +75,38 @@ static bool ask(struct mailbox_check *c, struct str address, enum recipient_answ
 	}
 }
 
-static bool ask_about(struct mailbox_check *c, struct str address, struct err *e)
+static enum smtp_mailbox judge(const struct recipient_finding *f, uint64_t bytes)
 {
-	enum recipient_answer answer = RECIPIENT_UNKNOWN;
+	if (f->answer == RECIPIENT_ABSENT)
+		return SMTP_MAILBOX_ABSENT;
+	return f->room < (bytes ? bytes : 1) ? SMTP_MAILBOX_FULL : SMTP_MAILBOX_TAKES;
+}
+
+static enum smtp_mailbox ask_about(struct mailbox_check *c, struct str address, uint64_t bytes, struct err *e)
+{
+	struct recipient_finding found = { RECIPIENT_UNKNOWN, RECIPIENT_ROOM_ANY };
 	struct err trouble;
 
 	if (address.n > RECIPIENT_ADDRESS_MAX || clock_monotonic_ms() < c->pause)
-		return false;
-	if (ask(c, address, &answer, &trouble))
-		return answer == RECIPIENT_ABSENT;
+		return SMTP_MAILBOX_TAKES;
+	if (ask(c, address, &found, &trouble))
+		return judge(&found, bytes);
 	c->pause = clock_monotonic_ms() + MAILBOX_CHECK_PAUSE_MS;
 	if (!c->complained)
 		*e = trouble;
 	c->complained = true;
-	return false;
+	return SMTP_MAILBOX_TAKES;
 }
 
-bool mailbox_absent(struct mailbox_check *c, const struct route_tables *routes, struct str recipient, struct err *e)
+enum smtp_mailbox mailbox_look(struct mailbox_check *c, const struct route_tables *routes, struct str recipient,
+			       uint64_t bytes, struct err *e)
 {
 	struct buf address = BUF_INIT(SIZE_MAX);
-	bool absent = false;
+	enum smtp_mailbox found = SMTP_MAILBOX_TAKES;
 
 	e->kind = ERR_NONE;
 	if (route_address(routes, recipient, &address).channel == ROUTE_LOCAL)
-		absent = ask_about(c, buf_str(&address), e);
+		found = ask_about(c, buf_str(&address), bytes, e);
 	buf_free(&address);
-	return absent;
+	return found;
 }

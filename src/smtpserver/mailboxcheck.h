@@ -1,9 +1,9 @@
 /*
  * mailboxcheck: does mail for a recipient end at an address that does not
- * exist? The recipient is routed as qmail-send routes it; if it is local,
+ * exist, or at a mailbox that is full? The recipient is routed as qmail-send routes it; if it is local,
  * qmail-lspawn is asked (wire/recipientproto.h).
  *
- * Only "it does not exist" counts. Whoever cannot answer now (not running,
+ * Only a certain no counts. Whoever cannot answer now (not running,
  * busy, not reachable for this user) refuses nobody: the mail is accepted and
  * the delivery decides, as without the check.
  */
@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "route/route.h"
+#include "smtpserver/smtpsession.h"
 
 struct mailbox_check {
 	int fd; /* to qmail-lspawn; -1: not connected */
@@ -27,10 +28,11 @@ struct mailbox_check {
 #define MAILBOX_CHECK_PAUSE_MS 10000
 
 /*
- * True: there is no such address. e->kind is ERR_NONE, or says (once for each c) what kept us from finding out. The
- * home must be open.
+ * What becomes of a message of this size (0: not known) there. e->kind is ERR_NONE, or says (once for each c) what kept
+ * us from finding out. The home must be open.
  */
-bool mailbox_absent(struct mailbox_check *c, const struct route_tables *routes, struct str recipient, struct err *e);
+enum smtp_mailbox mailbox_look(struct mailbox_check *c, const struct route_tables *routes, struct str recipient,
+			       uint64_t bytes, struct err *e);
 
 void mailbox_check_close(struct mailbox_check *c);
 

@@ -78,6 +78,7 @@ static int teardown_group(void **state)
 static bool reply(int fd, struct str packet)
 {
 	static const char letters[] = " emau";
+	static const char digits[] = "0123456789";
 	struct recipient_question q;
 	struct recipient_reply r;
 	struct buf b = BUF_INIT(RECIPIENT_PACKET_MAX);
@@ -88,9 +89,11 @@ static bool reply(int fd, struct str packet)
 	if (*q.address.p == 'x') /* hangs up */
 		return false;
 	r.id = *q.address.p == 'w' ? q.id + 1 : q.id;
-	r.answer = RECIPIENT_ABSENT;
-	if (strchr(letters, *q.address.p))
-		r.answer = (enum recipient_answer)(strchr(letters, *q.address.p) - letters);
+	r.found = (struct recipient_finding){ RECIPIENT_ABSENT, RECIPIENT_ROOM_ANY };
+	if (strchr(digits, *q.address.p)) /* so many bytes */
+		r.found = (struct recipient_finding){ RECIPIENT_EXISTS, (uint64_t)(*q.address.p - '0') };
+	else if (strchr(letters, *q.address.p))
+		r.found.answer = (enum recipient_answer)(strchr(letters, *q.address.p) - letters);
 	recipient_put_reply(&b, &r);
 	return unixsock_send(fd, buf_str(&b), -1) == 0;
 }
@@ -139,7 +142,7 @@ static void stop_server(pid_t pid)
 
 static bool absent(const char *address, struct err *e)
 {
-	return mailbox_absent(&check, &routes, str_of(address), e);
+	return mailbox_look(&check, &routes, str_of(address), 1000, e) == SMTP_MAILBOX_ABSENT;
 }
 
 static void heard(const char *want)
@@ -163,6 +166,26 @@ static void only_a_certain_no_counts(void **state)
 	assert_true(absent("a@a.test", &e));
 	assert_false(absent("u@a.test", &e));
 	assert_int_equal(e.kind, ERR_NONE);
+	stop_server(pid);
+}
+
+static void full_mailboxes_are_full_for_what_is_too_large(void **state)
+{
+	static const struct {
+		const char *address;
+		uint64_t bytes;
+		enum smtp_mailbox want;
+	} cases[] = { { "0@a.test", 0, SMTP_MAILBOX_FULL },  { "0@a.test", 1, SMTP_MAILBOX_FULL },
+		      { "5@a.test", 0, SMTP_MAILBOX_TAKES }, { "5@a.test", 5, SMTP_MAILBOX_TAKES },
+		      { "5@a.test", 6, SMTP_MAILBOX_FULL },  { "e@a.test", UINT64_MAX, SMTP_MAILBOX_TAKES },
+		      { "a@a.test", 0, SMTP_MAILBOX_ABSENT } };
+	pid_t pid = start_server(100);
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(mailbox_look(&check, &routes, str_of(cases[i].address), cases[i].bytes, &e),
+				 cases[i].want);
 	stop_server(pid);
 }
 
@@ -238,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_certain_no_counts),
+		cmocka_unit_test(full_mailboxes_are_full_for_what_is_too_large),
 		cmocka_unit_test(asks_for_what_would_be_delivered),
 		cmocka_unit_test(closed_connection_is_made_again),
 		cmocka_unit_test(trouble_refuses_nobody_and_is_told_once),

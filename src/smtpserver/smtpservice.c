@@ -49,18 +49,18 @@ static enum smtp_permission recipient(void *ctx, struct str address, size_t at)
 	return p;
 }
 
-static bool absent(void *ctx, struct str address)
+static enum smtp_mailbox mailbox(void *ctx, struct str address, uint64_t bytes)
 {
 	struct smtp_service *v = ctx;
 	struct err e = { .kind = ERR_NONE };
-	bool is_absent;
+	enum smtp_mailbox found;
 
 	if (!v->policy->check_mailboxes)
-		return false;
-	is_absent = mailbox_absent(&v->mailboxes, &v->policy->routes, address, &e);
+		return SMTP_MAILBOX_TAKES;
+	found = mailbox_look(&v->mailboxes, &v->policy->routes, address, bytes, &e);
 	if (e.kind != ERR_NONE)
 		complain(v, &e);
-	return is_absent;
+	return found;
 }
 
 static bool own_address(void *ctx, struct str literal)
@@ -163,7 +163,7 @@ const struct smtp_ops *smtp_service_ops(void)
 		.commit = commit,
 		.cancel = cancel,
 		.note = note,
-		.absent = absent,
+		.mailbox = mailbox,
 	};
 
 	return &ops;

@@ -47,7 +47,8 @@ struct smtp_transaction {
 	bool eightbit;   /* BODY=8BITMIME */
 	bool queue_open; /* between begin and commit or cancel */
 	bool too_big;
-	uint64_t bytes; /* stored so far */
+	uint64_t announced; /* its size, as the client says; 0: it does not */
+	uint64_t bytes;     /* stored so far */
 	uint64_t nrecipients;
 	struct buf sender;
 	struct buf recipients; /* each with a NUL behind it */
@@ -62,6 +63,12 @@ enum smtp_permission {
 	SMTP_ALLOWED,
 	SMTP_REFUSED,
 	SMTP_UNDECIDED, /* the answer cannot be found now: 421 */
+};
+
+enum smtp_mailbox {
+	SMTP_MAILBOX_TAKES, /* or may take, or it cannot be found out now */
+	SMTP_MAILBOX_ABSENT,
+	SMTP_MAILBOX_FULL, /* and mail for it bounces */
 };
 
 enum smtp_note {
@@ -86,8 +93,8 @@ struct smtp_ops {
 	void (*cancel)(void *ctx);
 	/* For the log; text comes from outside. */
 	void (*note)(void *ctx, const struct smtp_session *s, enum smtp_note what, struct str text);
-	/* Does it end at a mailbox that certainly does not exist? As it would be queued. NULL: no such check. */
-	bool (*absent)(void *ctx, struct str recipient);
+	/* Would a message of this size (0: not known) certainly bounce? As it would be queued. NULL: no such check. */
+	enum smtp_mailbox (*mailbox)(void *ctx, struct str recipient, uint64_t bytes);
 };
 
 struct smtp_counts {

@@ -82,12 +82,12 @@ static void note(void *ctx, const struct smtp_session *s, enum smtp_note what, s
 }
 
 /* Some are and some are not; each is one whole address. */
-static bool absent(void *ctx, struct str recipient)
+static enum smtp_mailbox mailbox(void *ctx, struct str recipient, uint64_t bytes)
 {
-	(void)ctx;
+	(void)ctx, (void)bytes;
 	if (recipient.n == 0 || str_chr(recipient, 0) < recipient.n)
 		abort();
-	return recipient.n % 3 == 0;
+	return (enum smtp_mailbox)(recipient.n % 3);
 }
 
 /* A reply is lines of three digits and printable text with CR LF, whatever the client sent. */
@@ -104,7 +104,7 @@ static void check_replies(struct str s)
 static void run(struct str input, size_t piece, struct buf *replies, unsigned *committed)
 {
 	static const struct smtp_ops ops = { now,     sender_is_bad, recipient, own_address, begin,
-					     content, commit,        cancel,    note,        absent };
+					     content, commit,        cancel,    note,        mailbox };
 	static const struct smtp_settings settings = { .greeting = { "mx", 2 },
 						       .localiphost = { "mx", 2 },
 						       .has_localiphost = true,

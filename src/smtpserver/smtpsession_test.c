@@ -107,14 +107,16 @@ static void note(void *ctx, const struct smtp_session *s, enum smtp_note what, s
 	}
 }
 
-static bool absent(void *ctx, struct str recipient)
+static enum smtp_mailbox mailbox(void *ctx, struct str recipient, uint64_t bytes)
 {
 	(void)ctx;
-	return str_eq(recipient, STR("nobody@ok.test"));
+	if (str_eq(recipient, STR("full@ok.test")) && bytes > 100)
+		return SMTP_MAILBOX_FULL;
+	return str_eq(recipient, STR("nobody@ok.test")) ? SMTP_MAILBOX_ABSENT : SMTP_MAILBOX_TAKES;
 }
 
 static const struct smtp_ops ops = { at_noon,       bad_sender,   ours,         own,  queue_begin,
-				     queue_content, queue_commit, queue_cancel, note, absent };
+				     queue_content, queue_commit, queue_cancel, note, mailbox };
 
 static struct smtp_settings settings;
 static struct smtp_client client;
@@ -267,6 +269,11 @@ static void absent_mailboxes_are_refused(void **state)
 	/* Other reasons come first: they tell nothing about who exists. */
 	dialogue("MAIL FROM:<s@bad.test>\r\nRCPT TO:<nobody@ok.test>\r\n",
 		 "250 ok\r\n553 sorry, your envelope sender is in my badmailfrom list (#5.7.1)\r\n", "");
+	/* As large as the client says. */
+	dialogue(
+	    "MAIL FROM:<> SIZE=101\r\nRCPT TO:<full@ok.test>\r\nMAIL FROM:<> SIZE=100\r\nRCPT TO:<full@ok.test>\r\n"
+	    "MAIL FROM:<>\r\nRCPT TO:<full@ok.test>\r\n",
+	    "250 ok\r\n550 sorry, the mailbox is full (#5.2.2)\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n", "");
 	/* With the suffix it is this address. */
 	client.relay = true;
 	client.relay_suffix = STR(".test");

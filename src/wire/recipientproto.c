@@ -13,7 +13,8 @@ void recipient_put_reply(struct buf *b, const struct recipient_reply *r)
 {
 	wire_put_u8(b, PACKET_ANSWER);
 	wire_put_u32(b, r->id);
-	wire_put_u8(b, (uint8_t)r->answer);
+	wire_put_u8(b, (uint8_t)r->found.answer);
+	wire_put_u64(b, r->found.room);
 }
 
 bool recipient_get_question(struct str packet, struct recipient_question *q)
@@ -36,6 +37,7 @@ bool recipient_get_reply(struct str packet, struct recipient_reply *r)
 		return false;
 	r->id = wire_get_u32(&in);
 	answer = wire_get_u8(&in);
-	r->answer = (enum recipient_answer)answer;
+	r->found.answer = (enum recipient_answer)answer;
+	r->found.room = wire_get_u64(&in);
 	return wire_end(&in) && answer >= RECIPIENT_EXISTS && answer <= RECIPIENT_UNKNOWN;
 }

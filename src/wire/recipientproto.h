@@ -9,7 +9,8 @@
  *
  *   packet      sender         fields after the type                      largest size
  *   QUESTION    qmail-smtpd    u32 id, str address                        RECIPIENT_PACKET_MAX
- *   ANSWER      qmail-lspawn   u32 id, u8 answer (enum recipient_answer)  RECIPIENT_PACKET_MAX
+ *   ANSWER      qmail-lspawn   u32 id, u8 answer (enum recipient_answer), RECIPIENT_PACKET_MAX
+ *                              u64 room
  *
  * The address is as it would be delivered: routed, with the prefix that
  * control/virtualdomains puts in front.
@@ -34,9 +35,16 @@ struct recipient_question {
 	struct str address;
 };
 
+#define RECIPIENT_ROOM_ANY UINT64_MAX
+
+struct recipient_finding {
+	enum recipient_answer answer;
+	uint64_t room; /* a larger message, in bytes, bounces because the mailbox has no place for it */
+};
+
 struct recipient_reply {
 	uint32_t id;
-	enum recipient_answer answer;
+	struct recipient_finding found;
 };
 
 /* Appends one packet to b. */

@@ -31,14 +31,15 @@ static void answers_come_back_whole(void **state)
 
 	(void)state;
 	for (int answer = 0; answer <= 5; answer++) {
-		const struct recipient_reply in = { 7, (enum recipient_answer)answer };
+		const struct recipient_reply in = { 7, { (enum recipient_answer)answer, 123456789012 } };
 		struct buf b = BUF_INIT(RECIPIENT_PACKET_MAX);
 
 		recipient_put_reply(&b, &in);
 		assert_int_equal(recipient_get_reply(buf_str(&b), &out),
 				 answer >= RECIPIENT_EXISTS && answer <= RECIPIENT_UNKNOWN);
 		assert_int_equal(out.id, 7);
-		assert_int_equal(out.answer, answer);
+		assert_int_equal(out.found.answer, answer);
+		assert_int_equal(out.found.room, 123456789012);
 		for (size_t n = 0; n < b.n; n++)
 			assert_false(recipient_get_reply(str_head(buf_str(&b), n), &out));
 		buf_free(&b);
@@ -48,7 +49,7 @@ static void answers_come_back_whole(void **state)
 static void one_is_not_taken_for_the_other(void **state)
 {
 	const struct recipient_question q = { 1, STR("") };
-	const struct recipient_reply r = { 1, RECIPIENT_EXISTS };
+	const struct recipient_reply r = { 1, { RECIPIENT_EXISTS, RECIPIENT_ROOM_ANY } };
 	struct recipient_question question;
 	struct recipient_reply reply;
 	struct buf b = BUF_INIT(RECIPIENT_PACKET_MAX), c = BUF_INIT(RECIPIENT_PACKET_MAX);
