@@ -10,6 +10,7 @@
 #   make lint       cppcheck, clang-tidy and a clang build
 #   make fuzz       run every fuzzer (FUZZ_SECONDS each)
 #   make bench      speed against Postfix (needs root)
+#   make bench-waiting   memory, restart and commands with a million waiting messages (N=100000: fewer)
 #   make install    install into $(DESTDIR)$(HOME_DIR), with links in $(PREFIX)
 #   make setup check   the same, then compare owners and modes
 #   make install-systemd   install systemd units

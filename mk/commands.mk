@@ -94,12 +94,15 @@ lint: deps-develop
 	@mandoc -T lint -W warning man/*.[1-8]
 	@$(PYTEST) -q -p no:cacheprovider tests/test_structure.py
 
-# Speed against Postfix on this machine: see bench/README.
-.PHONY: bench
+# Speed against Postfix on this machine: see bench/bench.py; what a million waiting messages cost: bench/waiting.py.
+.PHONY: bench bench-waiting
 N ?=
 bench: deps-demo
 	$(AGAIN) programs
 	@BENCH_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/bench.py $(if $(N),--messages $(N)) $(BENCH)
+bench-waiting: deps-test
+	$(AGAIN) programs
+	@QUILL_BIN=$(abspath $(BUILD))/bin $(PYTHON) bench/waiting.py $(if $(N),--messages $(N)) $(BENCH)
 
 # "make setup check" is what qmail's instructions say: install, then compare
 # owners and modes with what they should be.

@@ -1,5 +1,8 @@
 #include "base/mem.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +14,15 @@ static _Noreturn void out_of_memory(void)
 		/* There is nobody left to tell. */
 	}
 	_exit(111);
+}
+
+void mem_large_apart(void)
+{
+#ifdef __GLIBC__
+	/* Otherwise the limit grows with every large array that is freed. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 2 << 20);
+#endif
 }
 
 void *mem_alloc(size_t n)

@@ -13,6 +13,12 @@
 
 #include "base/str.h"
 
+/*
+ * For a process that may hold very much: arrays of a mebibyte or more have pages of their own, so that they grow in
+ * place and leave no holes when they are freed.
+ */
+void mem_large_apart(void);
+
 /* Uninitialised memory; n may be 0. Free with free(). */
 void *mem_alloc(size_t n) __attribute__((malloc, returns_nonnull));
 /* Zeroed memory for `count` items of `size` bytes. */

@@ -252,7 +252,7 @@ bool journal_stage_message(struct journal *j, uint64_t id, const struct journal_
 	x->id = id;
 	x->birth = m->birth;
 	x->due = m->due;
-	x->nrecipients = m->nrecipients;
+	x->nrecipients = m->nrecipients & ENTRY_RECIPIENTS_MAX;
 	x->has_body = m->has_body;
 	x->meta_notes = m->nnotes != 0;
 	entry_mark_bits(x, m->done);
@@ -317,6 +317,7 @@ void journal_stage_told_late(struct journal *j, uint64_t id)
 void journal_stage_defer(struct journal *j, uint64_t id, int64_t due, struct str answers)
 {
 	struct entry *x = index_find(&j->index, id);
+	const struct segment *before;
 	struct staged *s;
 
 	if (x == NULL)
@@ -327,7 +328,8 @@ void journal_stage_defer(struct journal *j, uint64_t id, int64_t due, struct str
 	if (answers.n) {
 		s->has_answers = true;
 		/* Where the answers before these are. */
-		wire_put_u64(&j->stage, x->answers ? x->answers->number : 0);
+		before = entry_answers(j, x);
+		wire_put_u64(&j->stage, before ? before->number : 0);
 		wire_put_u32(&j->stage, x->answers_offset);
 		wire_put_str(&j->stage, answers);
 	}

@@ -20,12 +20,18 @@ struct answers {
 	void *ctx;
 };
 
-static struct segment *segment_by_number(const struct journal *j, uint64_t number)
+/* By the low bits of its number, the youngest first: that is where answers are. */
+static const struct segment *segment_by_number(const struct journal *j, uint32_t number)
 {
-	for (size_t i = 0; i < j->segments.n; i++)
-		if (j->segments.items[i]->number == number)
+	for (size_t i = number ? j->segments.n : 0; i--;)
+		if ((uint32_t)j->segments.items[i]->number == number)
 			return j->segments.items[i];
 	return NULL;
+}
+
+const struct segment *entry_answers(const struct journal *j, const struct entry *x)
+{
+	return segment_by_number(j, x->answers_segment);
 }
 
 static void take(struct answers *a, struct str list)
@@ -50,7 +56,7 @@ void journal_answers_of(struct journal *j, const struct entry *x, const struct m
 			void *ctx)
 {
 	struct answers a = { x, mem_zero(x->nrecipients / 8 + 1, 1), each, ctx };
-	const struct segment *s = x->answers;
+	const struct segment *s = entry_answers(j, x);
 	uint32_t offset = x->answers_offset;
 	struct buf meta = BUF_INIT(SIZE_MAX);
 	struct record r;
@@ -64,7 +70,7 @@ void journal_answers_of(struct journal *j, const struct entry *x, const struct m
 			break;
 		in = wire_reader(buf_str(&meta));
 		wire_get_u64(&in);
-		s = segment_by_number(j, wire_get_u64(&in));
+		s = segment_by_number(j, (uint32_t)wire_get_u64(&in));
 		offset = wire_get_u32(&in);
 		list = wire_get_str(&in, SIZE_MAX);
 		if (!wire_end(&in))

@@ -192,7 +192,7 @@ static void apply_moved(struct journal *j, const struct staged *s)
 	x->content_length = s->content_length;
 	journal_count_entry(j, x);
 	x->meta_notes = s->has_notes;
-	x->answers = NULL;
+	x->answers_segment = 0;
 	/* Notes staged after the move are in the list behind those that moved along. */
 	if (x->state && s->moved_notes) {
 		x->state->nnotes -= s->moved_notes;
@@ -216,7 +216,7 @@ static void apply_defer(struct journal *j, const struct staged *s)
 	struct entry *x = s->has_answers ? index_find(&j->index, s->id) : NULL;
 
 	if (x) {
-		x->answers = s->segment;
+		x->answers_segment = (uint32_t)s->segment->number;
 		x->answers_offset = s->offset;
 	}
 }

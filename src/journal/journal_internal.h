@@ -37,19 +37,22 @@ struct entry_state {
 	uint32_t nnotes;
 };
 
+#define ENTRY_RECIPIENTS_MAX ((1u << 29) - 1) /* each takes eight bytes of a segment at least */
+
+/* There may be millions: what is in it is counted in bytes. */
 struct entry {
 	uint64_t id;
+	int64_t birth, due;
 	struct segment *segment; /* of its MESSAGE or MOVED record */
+	struct entry_state *state;
 	uint32_t offset;
 	uint32_t meta_length, content_length;
-	uint32_t nrecipients;
-	int64_t birth, due;
-	struct entry_state *state;
-	struct segment *answers; /* of the last DEFER with answers, or NULL */
+	uint32_t answers_segment; /* low bits of its number: where the last DEFER with answers is; 0: nowhere */
 	uint32_t answers_offset;
-	bool has_body;
-	bool meta_notes; /* its record holds notes from before it was moved */
-	bool told_late;
+	uint32_t nrecipients : 29;
+	bool has_body : 1;
+	bool meta_notes : 1; /* its record holds notes from before it was moved */
+	bool told_late : 1;
 };
 
 /* Live messages by number: a struct idtable of struct entry; all zeros is an empty one. */
@@ -170,6 +173,8 @@ bool journal_read_range(const struct segment *s, uint32_t from, uint64_t length,
 bool journal_notes_of(const struct entry *x, const struct message_meta *m, journal_note_each *each, void *ctx);
 
 /* As journal_each_answer, with m of the entry's record. */
+/* Where its last DEFER with answers is, or NULL. */
+const struct segment *entry_answers(const struct journal *j, const struct entry *x);
 typedef void answer_each(void *ctx, uint32_t recipient, struct str text);
 void journal_answers_of(struct journal *j, const struct entry *x, const struct message_meta *m, answer_each *each,
 			void *ctx);

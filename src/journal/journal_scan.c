@@ -111,7 +111,7 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	x = entry_new(&j->index, r->id, c->s, r);
 	x->birth = m.birth;
 	x->due = m.due;
-	x->nrecipients = m.nrecipients;
+	x->nrecipients = m.nrecipients & ENTRY_RECIPIENTS_MAX;
 	x->has_body = m.has_body;
 	x->meta_notes = m.nnotes != 0;
 	x->told_late = m.told_late;
@@ -162,7 +162,7 @@ static void found_defer(struct scan *c, const struct record *r, struct str meta)
 	x->due = (int64_t)wire_get_u64(&in);
 	if (in.rest.n == 0)
 		return;
-	x->answers = c->s;
+	x->answers_segment = (uint32_t)c->s->number;
 	x->answers_offset = r->offset;
 }
 

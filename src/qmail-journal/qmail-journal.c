@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "qmail-journal/journal_server.h"
 #include "sandbox/sandbox.h"
 #include "sys/file.h"
@@ -186,6 +187,7 @@ static bool start(struct server *sv, struct err *e)
 	struct journal_options o = { .warn = warn };
 	int queue;
 
+	mem_large_apart();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();

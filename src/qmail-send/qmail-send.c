@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "qmail-send/send.h"
 #include "sandbox/sandbox.h"
 #include "sys/clock.h"
@@ -197,6 +198,7 @@ static bool start(struct sender *s, struct err *e)
 {
 	struct sched_options o = { .policy = policy_of, .ctx = s };
 
+	mem_large_apart();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	if (!home_enter(e))

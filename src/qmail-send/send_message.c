@@ -266,8 +266,8 @@ void message_recipient(const struct sender *s, const struct job *j, uint32_t i, 
 
 	route_base_address(&s->routes, envelope_recipient(j->msg->envelope, i), &base);
 	buf_clear(out);
-	if (j->prefix) {
-		buf_addz(out, prefixes.names[j->prefix - 1]);
+	if (job_prefix(j)) {
+		buf_addz(out, prefixes.names[job_prefix(j) - 1]);
 		buf_addc(out, '-');
 	}
 	buf_add(out, buf_str(&base));
@@ -292,7 +292,7 @@ static void make_jobs(struct sender *s, struct msg *m, bool tried)
 		channel = r.channel == ROUTE_LOCAL ? SCHED_LOCAL : SCHED_REMOTE;
 		destination_key(&key, channel, buf_str(&address));
 		if (channel == SCHED_LOCAL)
-			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->prefix =
+			sched_add_job(s->sched, m, SCHED_LOCAL, buf_str(&key), &i, 1)->recipients.one.prefix =
 			    keep_prefix(s, r.prefix);
 		else
 			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n },

@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Packed, so that four more bytes of the thing fit behind it. */
 struct due {
 	int64_t at;
 	uint32_t place; /* in the heap's array */
-};
+} __attribute__((packed, aligned(4)));
 
 struct dueheap {
 	struct due **nodes; /* nodes[0] is the earliest */

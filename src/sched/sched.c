@@ -64,7 +64,7 @@ int sched_channel(const struct job *j)
 
 const uint32_t *job_recipients(const struct job *j)
 {
-	return j->nrecipients > 1 ? j->recipients.many : &j->recipients.one;
+	return j->nrecipients > 1 ? j->recipients.many : &j->recipients.one.index;
 }
 
 static struct job *new_job(struct sched *s, struct msg *m)
@@ -89,12 +89,15 @@ static void drop_recipients(struct job *j)
 
 static void set_recipients(struct job *j, const uint32_t *recipients, uint32_t n)
 {
+	uint32_t prefix = job_prefix(j);
+
 	drop_recipients(j);
 	if (n > 1) {
 		j->recipients.many = mem_array(NULL, n, sizeof *recipients);
 		memcpy(j->recipients.many, recipients, n * sizeof *recipients);
 	} else {
-		j->recipients.one = recipients[0];
+		j->recipients.one.index = recipients[0];
+		j->recipients.one.prefix = prefix;
 	}
 	j->nrecipients = (uint8_t)n; /* at most SCHED_BATCH_MAX */
 }
@@ -157,11 +160,6 @@ struct job *sched_add_job(struct sched *s, struct msg *m, int channel, struct st
 	/* The oldest first; and a clock that was set back makes nobody wait. */
 	wait_until(s, j, m->birth < s->now ? m->birth : s->now);
 	return j;
-}
-
-static struct job *job_of(struct due *d)
-{
-	return (struct job *)((char *)d - offsetof(struct job, due));
 }
 
 void heap_run_all(struct dueheap *h, int64_t now)

@@ -45,14 +45,6 @@ struct sched_dest;
 /* A million messages wait: what is in these two structures is counted in bytes. */
 struct job {
 	struct due due; /* while waiting */
-	struct msg *msg;
-	struct sched_dest *dest; /* NULL: the message's envelope is not loaded and its jobs are unknown */
-	struct job *next_of_msg; /* a ring */
-	union {
-		uint32_t one;
-		uint32_t *many; /* owned */
-	} recipients;           /* indexes into the envelope; see job_recipients */
-	uint32_t prefix;        /* the caller's; 0 at first */
 	uint8_t nrecipients;
 	bool running : 1; /* being delivered, or its envelope is being loaded */
 	bool dying : 1;   /* its message is older than the lifetime: this is the last attempt */
@@ -63,12 +55,23 @@ struct job {
 	bool down : 1;    /* its last attempt says nothing but that the destination was down */
 	bool asked : 1;   /* an operator wants its next attempt */
 	bool afresh : 1;  /* while it runs: what is remembered of servers that did not answer is not to count */
+	struct msg *msg;
+	struct sched_dest *dest; /* NULL: the message's envelope is not loaded and its jobs are unknown */
+	struct job *next_of_msg; /* a ring */
+	union {
+		struct {
+			uint32_t index;
+			uint32_t prefix; /* the caller's; 0 at first */
+		} one;
+		uint32_t *many; /* owned */
+	} recipients;           /* indexes into the envelope; see job_recipients */
 };
 
 struct msg {
 	uint64_t id;
 	int64_t birth;
 	struct job *last_job; /* the youngest; see msg_first_job */
+	void *envelope;       /* NULL when not loaded */
 	uint32_t njobs;
 	bool failed : 1;    /* has a failed recipient: a bounce is due at the end */
 	bool announced : 1; /* "new msg" is in the log */
@@ -80,7 +83,6 @@ struct msg {
 	bool known : 1;      /* what the journal has on the following was taken over */
 	bool reportable : 1; /* the sender is to be told of a success */
 	bool told_late : 1;  /* the sender knows that it is late */
-	void *envelope;      /* NULL when not loaded */
 };
 
 /* The jobs of a message, the oldest first: for (j = msg_first_job(m); j; j = msg_next_job(j)). */
@@ -122,6 +124,11 @@ struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth);
 /* The channel of a job that has a destination. */
 int sched_channel(const struct job *j);
 const uint32_t *job_recipients(const struct job *j);
+/* A word of the caller's for a job of one recipient; 0 for others. */
+static inline uint32_t job_prefix(const struct job *j)
+{
+	return j->nrecipients == 1 ? j->recipients.one.prefix : 0;
+}
 /* The message's jobs are unknown until its envelope is loaded, which is wanted at `due`. */
 void sched_add_unrouted(struct sched *s, struct msg *m, int64_t due);
 /*

@@ -66,8 +66,7 @@ static void ask_policy(struct sched *s, struct sched_dest *d)
 
 static bool older(const struct due *a, const struct due *b)
 {
-	/* `due` is a job's first member. */
-	return ((const struct job *)a)->msg->id < ((const struct job *)b)->msg->id;
+	return job_of(a)->msg->id < job_of(b)->msg->id;
 }
 
 struct sched_dest *dest_for(struct sched *s, int channel, struct str key)
@@ -306,7 +305,7 @@ void dests_wake(struct sched *s)
 	struct due *first;
 
 	while ((first = dueheap_first(&s->dests_due)) != NULL && first->at <= s->now) {
-		struct sched_dest *d = (struct sched_dest *)((char *)first - offsetof(struct sched_dest, due));
+		struct sched_dest *d = (void *)((char *)first - offsetof(struct sched_dest, due));
 
 		if (d->users) {
 			place(s, d, false);
@@ -321,7 +320,7 @@ void dests_wake(struct sched *s)
 
 static struct job *first_job(const struct sched_dest *d)
 {
-	return (struct job *)dueheap_first(&d->waiting); /* `due` is a job's first member */
+	return job_of(dueheap_first(&d->waiting));
 }
 
 static int64_t lifetime_of(const struct sched *s, const struct sched_dest *d)
@@ -427,7 +426,7 @@ static void came_up(struct sched *s, struct sched_dest *d)
 	free(d->words);
 	d->words = NULL;
 	for (size_t i = 0; i < d->waiting.n; i++) {
-		struct job *j = (struct job *)d->waiting.nodes[i];
+		struct job *j = job_of(d->waiting.nodes[i]);
 
 		if (j->down && !j->msg->held)
 			j->due.at = j->msg->birth < s->now ? j->msg->birth : s->now;

@@ -68,6 +68,14 @@ struct sched {
 	struct sched_provider *providers[SCHED_PROVIDER_BUCKETS]; /* by name */
 };
 
+/* The job whose first member it is; jobs are aligned. */
+static inline struct job *job_of(const struct due *d)
+{
+	const void *job = d;
+
+	return (struct job *)(uintptr_t)job;
+}
+
 /* Keys are compared as given: callers lower the case where that is right. The caller counts itself among the users. */
 struct sched_dest *dest_for(struct sched *s, int channel, struct str key);
 
