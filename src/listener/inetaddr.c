@@ -47,9 +47,19 @@ bool inetaddr_parse_ip(struct str text, struct inetaddr *a)
 	return parse_ip(text, str_chr(text, ':') < text.n, a);
 }
 
-bool inetaddr_from(const struct sockaddr *sa, struct inetaddr *a)
+void inetaddr_unmap(struct inetaddr *a)
 {
 	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	struct inetaddr v4 = { .port = a->port };
+
+	if (!a->v6 || memcmp(a->ip, mapped, sizeof mapped) != 0)
+		return;
+	memcpy(v4.ip, a->ip + sizeof mapped, 4);
+	*a = v4;
+}
+
+bool inetaddr_from(const struct sockaddr *sa, struct inetaddr *a)
+{
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
 
@@ -64,11 +74,9 @@ bool inetaddr_from(const struct sockaddr *sa, struct inetaddr *a)
 		return false;
 	memcpy(&in6, sa, sizeof in6);
 	a->port = ntohs(in6.sin6_port);
-	a->v6 = memcmp(&in6.sin6_addr, mapped, sizeof mapped) != 0;
-	if (a->v6)
-		memcpy(a->ip, &in6.sin6_addr, 16);
-	else
-		memcpy(a->ip, in6.sin6_addr.s6_addr + 12, 4);
+	a->v6 = true;
+	memcpy(a->ip, &in6.sin6_addr, 16);
+	inetaddr_unmap(a);
 	return true;
 }
 

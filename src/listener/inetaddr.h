@@ -26,6 +26,9 @@ bool inetaddr_parse(struct str text, struct inetaddr *a, bool *any, struct err *
 /* "1.2.3.4" or "2001:db8::1", nothing else; port 0. */
 bool inetaddr_parse_ip(struct str text, struct inetaddr *a);
 
+/* IPv4 mapped into IPv6 (::ffff:1.2.3.4, RFC 4291 §2.5.5.2) becomes IPv4; anything else stays. */
+void inetaddr_unmap(struct inetaddr *a);
+
 /* From what accept(2) or getpeername(2) gave; false for other families. IPv4 mapped into IPv6 becomes IPv4. */
 bool inetaddr_from(const struct sockaddr *sa, struct inetaddr *a);
 /* Fills *ss; returns the length in use. */

@@ -175,6 +175,8 @@ int main(int argc, char **argv)
 	if (r.ip == NULL)
 		r.ip = "";
 	r.known = inetaddr_parse_ip(str_of(r.ip), &r.address);
+	/* Other servers may say it like that; lists have it under IPv4. */
+	inetaddr_unmap(&r.address);
 	decide_by_environment(&r);
 	for (int c; (c = options_next(argc, argv, "bBcCt:r:a:s:")) != -1;)
 		if (!option(&r, c, optarg))

@@ -99,15 +99,28 @@ static enum proxyheader parse_v2(struct str got, struct inetaddr *remote, struct
 	return PROXYHEADER_OWN;
 }
 
+/*
+ * A proxy whose one socket takes both families names IPv4 clients as ::ffff:192.0.2.1. Rules and lists know them
+ * as 192.0.2.1.
+ */
+static enum proxyheader unmapped(enum proxyheader found, struct inetaddr *remote, struct inetaddr *local)
+{
+	if (found == PROXYHEADER_GIVEN) {
+		inetaddr_unmap(remote);
+		inetaddr_unmap(local);
+	}
+	return found;
+}
+
 enum proxyheader proxyheader_parse(struct str got, struct inetaddr *remote, struct inetaddr *local, size_t *wanted)
 {
 	*wanted = START - got.n;
 	if (got.n < START)
 		return PROXYHEADER_MORE;
 	if (str_starts(got, v2_signature))
-		return parse_v2(got, remote, local, wanted);
+		return unmapped(parse_v2(got, remote, local, wanted), remote, local);
 	if (str_starts(got, STR("PROXY ")))
-		return parse_v1(got, remote, local, wanted);
+		return unmapped(parse_v1(got, remote, local, wanted), remote, local);
 	return PROXYHEADER_BAD;
 }
 

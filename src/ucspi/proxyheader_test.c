@@ -40,6 +40,7 @@ static void version_1(void **state)
 	(void)state;
 	header(STR("PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n"), "192.0.2.1:1234 192.0.2.2:25");
 	header(STR("PROXY TCP6 2001:db8::1 ::1 1234 65535\r\n"), "2001:db8::1:1234 ::1:65535");
+	header(STR("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 1234 25\r\n"), "192.0.2.1:1234 192.0.2.2:25");
 	header(STR("PROXY UNKNOWN\r\n"), "own");
 	header(STR("PROXY UNKNOWN ffff::1 x y z\r\n"), "own");
 	header(STR("PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\n"), "bad");
@@ -65,6 +66,9 @@ static void version_2(void **state)
 	header(STR(V2 "\x21\x11\0\x0f\xc0\0\2\1\xc0\0\2\2\4\xd2\0\x19xyz"), "192.0.2.1:1234 192.0.2.2:25");
 	header(STR(V2 "\x21\x21\0\x24 \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\1 \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\2\0\1\0\2"),
 	       "2001:db8::1:1 2001:db8::2:2");
+	header(STR(V2 "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1"
+		      "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\2\0\1\0\2"),
+	       "192.0.2.1:1 192.0.2.2:2");
 	header(STR(V2 "\x20\0\0\0"), "own");
 	header(STR(V2 "\x20\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\4\xd2\0\x19"), "own");
 	header(STR(V2 "\x21\0\0\0"), "own");
