@@ -1,5 +1,9 @@
 #include "dnsmessage/dnsname.h"
 
+/* As many as a name can have labels: nobody needs more, and a packet of pointers to pointers would keep us for seconds.
+ */
+#define JUMPS_MAX (DNSNAME_MAX / 2)
+
 static unsigned byte_at(struct str s, size_t i)
 {
 	return (unsigned char)s.p[i];
@@ -19,7 +23,7 @@ static bool add_label(struct dnsname *name, struct str label)
 bool dnsname_read(struct str packet, size_t *at, struct dnsname *name)
 {
 	size_t i = *at, limit = *at;
-	bool jumped = false;
+	int jumps = 0;
 
 	name->n = 0;
 	for (;;) {
@@ -34,11 +38,10 @@ bool dnsname_read(struct str packet, size_t *at, struct dnsname *name)
 			if (i >= packet.n)
 				return false;
 			to = (c & 63) << 8 | byte_at(packet, i++);
-			if (to >= limit)
+			if (to >= limit || jumps == JUMPS_MAX)
 				return false;
-			if (!jumped)
+			if (jumps++ == 0)
 				*at = i;
-			jumped = true;
 			i = limit = to;
 			continue;
 		}
@@ -51,7 +54,7 @@ bool dnsname_read(struct str packet, size_t *at, struct dnsname *name)
 		i += c;
 	}
 	name->bytes[name->n++] = 0;
-	if (!jumped)
+	if (jumps == 0)
 		*at = i;
 	return true;
 }

@@ -19,7 +19,8 @@ struct dnsname {
 /*
  * Reads the name at *at of the packet and moves *at behind it. Pointers must
  * point backwards, before the place they stand at, so that there are no
- * loops. False: malformed.
+ * loops, and a name has no more of them than it can have labels. False:
+ * malformed.
  */
 bool dnsname_read(struct str packet, size_t *at, struct dnsname *name);
 

@@ -267,6 +267,24 @@ static void test_names_as_text(void **state)
 	buf_free(&out);
 }
 
+/* Each is read in a few steps, whatever stands behind it. */
+static void test_pointers_to_pointers(void **state)
+{
+	struct buf chain = BUF_INIT(1000);
+	struct dnsname name;
+
+	(void)state;
+	buf_add(&chain, STR("\1a\0\0"));
+	for (unsigned n = 0; n < 200; n++) {
+		size_t at = chain.n;
+
+		buf_addc(&chain, (char)(192 | (n ? at - 2 : 0) >> 8));
+		buf_addc(&chain, (char)(n ? at - 2 : 0));
+		assert_int_equal(dnsname_read(buf_str(&chain), &at, &name), n < DNSNAME_MAX / 2);
+	}
+	buf_free(&chain);
+}
+
 static void test_what_may_be_a_name(void **state)
 {
 	static const char *const good[] = { "a", "a.b", "a.b.", "a\\.b", "\\255.x", "_x.y-z", "1.2" };
@@ -312,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_text_is_joined),
 		cmocka_unit_test(test_a_packet_cut_anywhere_is_never_definite),
 		cmocka_unit_test(test_names_as_text),
+		cmocka_unit_test(test_pointers_to_pointers),
 		cmocka_unit_test(test_what_may_be_a_name),
 	};
 
