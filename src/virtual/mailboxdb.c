@@ -197,7 +197,9 @@ bool mailboxdb_mailbox(struct mailboxdb *db, struct str address, struct mailbox 
 		return false;
 	take_mailbox(s, m);
 	sqlite3_finalize(s);
-	return buf_ok(&m->address) && buf_ok(&m->password) && buf_ok(&m->secret);
+	/* A row that is too long is one that somebody wrote wrongly, and no reason to say that there is none. */
+	return (buf_ok(&m->address) && buf_ok(&m->password) && buf_ok(&m->secret)) ||
+	       err_temp(e, "%s: the row of %.*s is too long", db->path, STR_ARG(str_head(address, 200)));
 }
 
 bool mailboxdb_targets(struct mailboxdb *db, struct str address, struct buf *targets, struct err *e)

@@ -125,6 +125,22 @@ static void passwords_and_quotas_change(void **state)
 	mailbox_free(&found);
 }
 
+/* Other programs may write the table, and mail must not bounce for what they wrote. */
+static void a_row_that_is_too_long_is_there(void **state)
+{
+	struct place *p = *state;
+	struct mailbox m = box("ann@example.org"), found = MAILBOX_INIT;
+
+	m.secret.limit = 5000;
+	for (int i = 0; i < 5000; i++)
+		buf_addc(&m.secret, 'x');
+	assert_true(mailboxdb_add(p->db, &m, &p->e));
+	assert_false(mailboxdb_mailbox(p->db, STR("ann@example.org"), &found, &p->e));
+	assert_int_equal(p->e.kind, ERR_TEMPORARY);
+	mailbox_free(&m);
+	mailbox_free(&found);
+}
+
 static void aliases_have_any_number_of_targets(void **state)
 {
 	struct place *p = *state;
@@ -278,6 +294,7 @@ int main(void)
 		TEST(the_same_mailbox_twice_is_refused),
 		TEST(changes_of_what_is_not_there_are_errors),
 		TEST(passwords_and_quotas_change),
+		TEST(a_row_that_is_too_long_is_there),
 		TEST(aliases_have_any_number_of_targets),
 		TEST(lists_are_of_one_domain_or_all),
 		TEST(domains_are_listed_once),
