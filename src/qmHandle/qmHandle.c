@@ -42,6 +42,7 @@ struct handle {
 	uint64_t *remove, *retry;
 	size_t nremove, nretry;
 	size_t total, local, remote, bounces;
+	bool removing;
 	uint64_t *look; /* messages whose content must be read */
 	size_t nlook;
 	int code;
@@ -323,6 +324,8 @@ static void told(void *ctx, uint64_t id, enum order_status status, struct str te
 {
 	struct handle *h = ctx;
 
+	if (status == ORDER_OK && h->removing)
+		printf("Message %llu is deleted.\n", (unsigned long long)id);
 	if (status == ORDER_OK)
 		return;
 	fprintf(stderr, "qmHandle: message %llu: %.*s\n", (unsigned long long)id, STR_ARG(text));
@@ -333,6 +336,7 @@ static bool order(struct handle *h, enum queue_order what, const uint64_t *ids, 
 {
 	struct queue_orders o = { .order = what, .ids = ids, .n = n, .told = told, .ctx = h };
 
+	h->removing = what == ORDER_REMOVE;
 	return n == 0 || queue_give_orders(&o, e);
 }
 
@@ -386,8 +390,6 @@ static bool run(struct handle *h, struct err *e)
 	if (!order(h, ORDER_REMOVE, h->remove, h->nremove, e) || (h->all_now && !queue_each(0, see_for_retry, h, e)) ||
 	    !order(h, ORDER_RETRY, h->retry, h->nretry, e))
 		return false;
-	for (size_t i = 0; i < h->nremove; i++)
-		printf("Message %llu is deleted.\n", (unsigned long long)h->remove[i]);
 	/* What awk and monitoring look for. */
 	if (h->stats || (h->list && !h->numbers))
 		printf(
