@@ -1,6 +1,7 @@
 """TCP tools: tcpserver and its family. What can be compared is given to Debian's ucspi-tcp as well."""
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -49,6 +50,21 @@ def test_filters_carry_much(whose):
     # A program that answers more than it was asked, and faster than it is read.
     echo = ["sh", "-c", "tee /dev/null | cat - /dev/null"]
     assert run([tool(whose, "recordio"), *echo], data)[1] == data
+
+
+def test_recordio_keeps_no_descriptor_of_the_program():
+    """Whoever waits for the end of a pipe that the program was given sees it, wherever the descriptor stood."""
+    for number in range(3, 8):
+        reader, writer = os.pipe()
+        script = f'exec {number}>&{writer}; [ {writer} = {number} ] || exec {writer}>&-; exec "$@"'
+        p = subprocess.Popen(["bash", "-c", script, "-", program("recordio"), "sh", "-c", f"exec {number}>&-; echo; cat"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             pass_fds=(writer,))
+        os.close(writer)
+        p.stdout.readline()
+        with open(reader, "rb") as f:
+            assert select.select([f], [], [], 20)[0] and f.read() == b"", number
+        p.communicate()
 
 
 @pytest.mark.parametrize("whose", WHOSE)
@@ -691,6 +707,8 @@ def test_rblsmtpd_asks_lists(dns):
     assert rbl("ours", "-r", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="127.0.0.3")[1] == b"accepted\n"
     assert rbl("ours", "-r", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="")[1] == b"accepted\n"
     assert rbl("ours", "-br", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="::1")[1] == talk(b"553 six")
+    # IPv4 as others may say it.
+    assert rbl("ours", "-r", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="::ffff:127.0.0.2")[1] == talk(b"451 " + listed)
     # What the list says about whoever asks is not said about the client.
     assert rbl("ours", "-r", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="127.0.0.9")[1] == b"accepted\n"
     assert rbl("ours", "-cr", "list.test", DNSCACHEIP=dns, TCPREMOTEIP="127.0.0.9")[1] == closed

@@ -94,6 +94,8 @@ static _Noreturn void help(const struct between *r, int in, int out, long pid)
 	/* What else is open belongs to the program, and must not stay open when it closes it. */
 	if (in > 3)
 		close_range(3, (unsigned)in - 1, 0);
+	if (out > in + 1)
+		close_range((unsigned)in + 1, (unsigned)out - 1, 0);
 	close_range((unsigned)out + 1, ~0u, 0);
 	/* Only what would block the other direction; the outer descriptors may be shared with others. */
 	io_set_nonblocking(in, true);
