@@ -4,6 +4,7 @@ installed, both get the same and must answer the same. Mixed use too: our svc on
 """
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -275,6 +276,22 @@ def test_supervise_files(tmp_path, kind):
         run("ours", "svc", "-u", s.directory)
         line = s.process.stderr.readline()
         assert line == f"supervise: fatal: unable to start {s.directory}/run: file does not exist\n".encode()
+
+
+def test_supervise_follows_no_links_to_files(tmp_path):
+    """Its directory may belong to somebody who may control the service, and nothing else."""
+    with open(f"{tmp_path}/precious", "w", encoding="ascii") as f:
+        f.write("precious")
+    for name in ("status.new", "lock"):
+        os.makedirs(f"{tmp_path}/{name}/supervise")
+        os.symlink(f"{tmp_path}/precious", f"{tmp_path}/{name}/supervise/{name}")
+    with Service(f"{tmp_path}/status.new", "ours", down=True) as s:
+        assert select.select([s.process.stderr], [], [], 20)[0], "no warning"
+        assert s.process.stderr.readline().startswith(b"supervise: warning: unable to open ")
+    code, _, err = run("ours", "supervise", f"{tmp_path}/lock")
+    assert code == 111 and err.startswith(b"supervise: fatal: unable to acquire ")
+    with open(f"{tmp_path}/precious", encoding="ascii") as f:
+        assert f.read() == "precious"
 
 
 def test_supervise_killed_leaves_the_service(tmp_path):

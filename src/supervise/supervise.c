@@ -80,7 +80,8 @@ static void announce(const struct service *s)
 		oldstatus_pack(packed, &status, s->normally_up);
 	else
 		svstatus_pack(packed, &status);
-	fd = openat(s->state, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Whoever was given the directory, to control the service, is given no other files with it. */
+	fd = openat(s->state, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd == -1) {
 		warn("open", s, "/status.new");
 		return;
@@ -241,7 +242,7 @@ static void make_directory(const struct service *s)
 static void lock(const struct service *s)
 {
 	/* The kernel lets go of it with us; the service must not keep it. */
-	int fd = openat(s->state, "lock", O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600);
+	int fd = openat(s->state, "lock", O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
 		die("acquire", s, "/lock");
