@@ -3,6 +3,7 @@ import hashlib
 import os
 import poplib
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -279,6 +280,30 @@ def test_one_attempt(site):
         assert s.ask("PASS wrong") == b"-ERR authorization failed\r\n"
         assert s.line() == b"" and s.wait() == 1
         assert b"failed login of ann@a.test client [unknown]" in s.stderr
+
+
+def test_a_name_cannot_forge_a_log_line(site):
+    with popup(site) as s:
+        greeting(s)
+        s.ask("USER ann client [192.0.2.1]")
+        s.ask("PASS wrong")
+        assert s.wait() == 1
+        assert b"failed login of ann_client_[192.0.2.1] client [unknown]" in s.stderr
+
+
+@pytest.mark.skipif(not shutil.which("strace") or instrumented(), reason="needs strace, and no instruments")
+def test_strangers_do_not_stay(site, maildir):
+    """There is a time for all that comes before the login, and none for what comes after it."""
+    with Session(site, "strace", "-f", "-qq", "-o", f"{site.dir}/calls", "-e", "trace=alarm,sendto", "-e", "signal=none",
+                 program("qmail-popup"), "pop.host", "checkpassword-mailbox", program("qmail-pop3d"), "Maildir") as s:
+        greeting(s)
+        s.ask(f"USER {ANN}")
+        assert s.ask(f"PASS {PASSWORD}") == b"+OK \r\n"
+        s.ask("QUIT")
+        s.wait()
+    with open(f"{site.dir}/calls", encoding="ascii") as f:
+        calls = re.findall(r"(alarm\(\d+\)|sendto)", f.read())
+    assert calls == ["alarm(1200)", "sendto", "alarm(0)"]
 
 
 def test_apop(site, maildir):

@@ -222,6 +222,7 @@ static void log_in(struct front *s)
 	buf_free(&packet);
 	popauth_free(&s->auth);
 	close(s->f->monitor);
+	alarm(0);
 	if (sent && s->tls)
 		relay(s);
 }
@@ -254,6 +255,9 @@ _Noreturn void popup_front(const struct popup_front *f)
 	static struct front s;
 	struct err e;
 
+	/* For everything before the login: a stranger who sends a byte now and then cannot stay. */
+	signal(SIGALRM, SIG_DFL);
+	alarm(POPWIRE_SECONDS);
 	s.f = f;
 	s.auth = POPAUTH_INIT;
 	s.auth.stamp = f->stamp;

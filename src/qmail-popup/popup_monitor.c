@@ -14,6 +14,7 @@
 
 #define STAMP_MAX 400
 #define CREDENTIALS_FD 3
+#define SHOWN 200 /* bytes of a name, in the log */
 
 static void say(int fd, const char *text)
 {
@@ -32,10 +33,14 @@ static int wait_for(pid_t pid)
 static void note(const struct popup *p, struct str credentials, const char *what, const char *client)
 {
 	struct str login = str_head(credentials, str_chr(credentials, 0));
+	struct buf shown = BUF_INIT(SHOWN);
 
+	/* Without blanks, it can pass for no other part of the line. */
+	buf_add_visible(&shown, str_head(login, SHOWN));
 	if (p->log)
-		service_log(POPUP_NAME, "pid %ld %s %.*s client [%s]", (long)getpid(), what,
-			    STR_ARG(str_head(login, 200)), client);
+		service_log(POPUP_NAME, "pid %ld %s %.*s client [%s]", (long)getpid(), what, STR_ARG(buf_str(&shown)),
+			    client);
+	buf_free(&shown);
 }
 
 /* ---- the program ------------------------------------------------------------------ */
