@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from quilltest import Ledger, children_of, compose, wait_until
+from quilltest import Ledger, children_of, compose, program, wait_until
 
 SWEEP = int(os.environ.get("FAULT_SWEEP", "0"))
 WRITES = "pwrite64,pwritev,pwritev2,write,writev"
@@ -208,6 +208,35 @@ def test_one_user_cannot_take_every_place(make_instance):
         assert sender.settle() == 0
         greedy.stdin.close()
     assert len(instance.maildir("joe")) == 2, "half a message became one"
+
+
+# As many connections as there may be in all, and more.
+CONNECTIONS = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+held = []
+for _ in range(4500):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    held.append(s)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user")
+def test_one_user_cannot_take_dns_away(make_instance):
+    instance = make_instance("joe", control={"hosts": "192.0.2.1 far.test\n"})
+    os.chmod(instance.dir, 0o711)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 5000:
+        pytest.skip("too few descriptors")
+    with subprocess.Popen([sys.executable, "-c", CONNECTIONS, f"{instance.home}/run/resolve"], user=instance.uid + 1,
+                          group=instance.uid + 1, extra_groups=[], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as greedy:
+        assert greedy.stdout.readline() == b"held\n"
+        instance.wait_log(r"^resolve: warning: turning away uid \d+: it has 50 connections$")
+        assert b"192.0.2.1" in instance.run(program("quill"), "dns", "far.test").stdout
+        greedy.stdin.close()
 
 
 def cpu(pid):

@@ -597,20 +597,12 @@ static void complain(struct server *sv, const char *why)
 	service_log(NAME, "warning: turning clients away: %s", why);
 }
 
-static bool one_of_ours(const struct accounts *a, uid_t uid)
-{
-	for (int i = 0; i < ACCOUNT_COUNT; i++)
-		if (a->uid[i] == uid)
-			return true;
-	return uid == 0;
-}
-
 /* No user of the machine can take all places from the others. */
 static bool has_his_share(const struct server *sv, uid_t uid)
 {
 	size_t n = 0;
 
-	if (sv->nclients < CLIENTS_OF_ONE || one_of_ours(&sv->accounts, uid))
+	if (sv->nclients < CLIENTS_OF_ONE || accounts_ours(&sv->accounts, uid))
 		return false;
 	for (const struct client *c = sv->clients; c; c = c->next)
 		n += c->peer.uid == uid;

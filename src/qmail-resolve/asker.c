@@ -7,7 +7,12 @@
 
 #include "base/mem.h"
 #include "resolver/lookup.h"
+#include "sys/accounts.h"
+#include "sys/clock.h"
+#include "sys/service.h"
 #include "sys/unixsock.h"
+
+#define COMPLAIN_MS 10000
 
 struct asker;
 
@@ -23,6 +28,8 @@ struct asker {
 	struct asker *prev, *next;
 	struct askers *all;
 	int fd;
+	uid_t uid;
+	size_t open_max;
 	struct event *readable, *writable;
 	struct task tasks; /* head of a ring */
 	size_t open;
@@ -37,6 +44,8 @@ struct askers {
 	struct asker connections; /* head of a ring */
 	size_t n;
 	struct buf packet;
+	const struct accounts *ours;
+	int64_t complained;
 };
 
 static void task_free(struct task *t)
@@ -69,7 +78,7 @@ static void asker_close(struct asker *a)
 
 static void resume(struct asker *a)
 {
-	if (a->paused && a->open < ASKER_OPEN_MAX / 2) {
+	if (a->paused && a->open <= a->open_max / 2) {
 		a->paused = false;
 		event_add(a->readable, NULL);
 	}
@@ -157,7 +166,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 			return;
 		}
 		start_task(a, &q);
-		if (a->open >= ASKER_OPEN_MAX) {
+		if (a->open >= a->open_max) {
 			a->paused = true;
 			event_del(a->readable);
 			return;
@@ -165,37 +174,76 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
+static void asker_new(struct askers *all, int fd, uid_t uid)
+{
+	struct asker *a = mem_zero(1, sizeof *a);
+
+	a->all = all;
+	a->fd = fd;
+	a->uid = uid;
+	a->open_max = accounts_ours(all->ours, uid) ? ASKER_OPEN_MAX : ASKER_FOREIGN_OPEN;
+	a->tasks.prev = a->tasks.next = &a->tasks;
+	a->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, a);
+	a->writable = event_new(all->base, fd, EV_WRITE, on_writable, a);
+	a->next = &all->connections;
+	a->prev = all->connections.prev;
+	a->prev->next = a->next->prev = a;
+	event_add(a->readable, NULL);
+	all->n++;
+}
+
+static bool has_his_share(const struct askers *all, uid_t uid)
+{
+	size_t n = 0;
+
+	if (accounts_ours(all->ours, uid))
+		return false;
+	for (const struct asker *a = all->connections.next; a != &all->connections; a = a->next)
+		n += a->uid == uid;
+	return n >= ASKER_FOREIGN_CONNECTIONS;
+}
+
+/* Once in a while, not for each. */
+static void complain(struct askers *all, uid_t uid)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (all->complained && now - all->complained < COMPLAIN_MS)
+		return;
+	all->complained = now;
+	service_log("resolve", "warning: turning away uid %lu: it has %d connections", (unsigned long)uid,
+		    ASKER_FOREIGN_CONNECTIONS);
+}
+
 static void on_connection(evutil_socket_t fd, short what, void *ctx)
 {
 	struct askers *all = ctx;
-	struct asker *a;
-	int peer;
+	struct unixsock_peer peer;
+	struct err e;
+	int accepted;
 
 	(void)what;
-	while ((peer = unixsock_accept(fd, UNIXSOCK_PACKET)) != -1) {
-		a = mem_zero(1, sizeof *a);
-		a->all = all;
-		a->fd = peer;
-		a->tasks.prev = a->tasks.next = &a->tasks;
-		a->readable = event_new(all->base, peer, EV_READ | EV_PERSIST, on_readable, a);
-		a->writable = event_new(all->base, peer, EV_WRITE, on_writable, a);
-		a->next = &all->connections;
-		a->prev = all->connections.prev;
-		a->prev->next = a->next->prev = a;
-		event_add(a->readable, NULL);
-		if (++all->n == ASKER_CONNECTIONS_MAX) {
+	while ((accepted = unixsock_accept(fd, UNIXSOCK_PACKET)) != -1) {
+		if (!unixsock_peer(accepted, &peer, &e) || has_his_share(all, peer.uid)) {
+			complain(all, peer.uid);
+			close(accepted);
+			continue;
+		}
+		asker_new(all, accepted, peer.uid);
+		if (all->n == ASKER_CONNECTIONS_MAX) {
 			event_del(all->listening);
 			return;
 		}
 	}
 }
 
-struct askers *askers_new(struct event_base *base, int listenfd, struct lookups *lookups)
+struct askers *askers_new(struct event_base *base, int listenfd, struct lookups *lookups, const struct accounts *ours)
 {
 	struct askers *all = mem_zero(1, sizeof *all);
 
 	all->base = base;
 	all->lookups = lookups;
+	all->ours = ours;
 	all->listenfd = listenfd;
 	all->connections.prev = all->connections.next = &all->connections;
 	all->packet = BUF_INIT(DNS_NAME_MAX + 64);

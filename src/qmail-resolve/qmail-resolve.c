@@ -15,6 +15,7 @@
 #include "qmail-resolve/asker.h"
 #include "resolver/lookup.h"
 #include "sandbox/sandbox.h"
+#include "sys/accounts.h"
 #include "sys/io.h"
 #include "sys/service.h"
 
@@ -91,19 +92,20 @@ int main(void)
 {
 	struct loop l = { 0 };
 	struct askers *askers;
+	struct accounts ours;
 	struct err e;
 	int listenfd;
 
 	io_open_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
 	catch_signals(&l, &e);
-	if (!service_start("resolve", UNIXSOCK_PACKET, 0666, &listenfd, &e))
+	if (!service_start("resolve", UNIXSOCK_PACKET, 0666, &listenfd, &e) || !accounts_load_names(&ours, &e))
 		die(&e);
 	if (!sandbox_enter(&rights, &e))
 		die(&e);
 	if (!lookups_new(l.base, log_line, &l.lookups, &e))
 		die(&e);
-	askers = askers_new(l.base, listenfd, l.lookups);
+	askers = askers_new(l.base, listenfd, l.lookups, &ours);
 	service_ready();
 	event_base_dispatch(l.base);
 	askers_free(askers);

@@ -81,6 +81,14 @@ bool accounts_load_names(struct accounts *a, struct err *e)
 	return load_single(a);
 }
 
+bool accounts_ours(const struct accounts *a, uid_t uid)
+{
+	for (int i = 0; i < ACCOUNT_COUNT; i++)
+		if (a->uid[i] == uid)
+			return true;
+	return uid == 0;
+}
+
 bool accounts_become(uid_t uid, gid_t gid, struct err *e)
 {
 	if (getuid() == uid && geteuid() == uid && getgid() == gid && getegid() == gid && uid != 0)

@@ -43,6 +43,9 @@ bool accounts_load(struct accounts *a, struct err *e);
  */
 bool accounts_load_names(struct accounts *a, struct err *e);
 
+/* Is it one of these, or root? Nobody else need be given much of what processes share. */
+bool accounts_ours(const struct accounts *a, uid_t uid);
+
 /* The account's historical name, for messages. */
 const char *account_name(enum account which);
 
