@@ -221,6 +221,9 @@ static void run(struct server *sv)
 		event_base_loop(sv->loop, EVLOOP_ONCE);
 		end_of_turn(sv);
 	}
+	event_free(managers);
+	event_free(term);
+	event_free(intr);
 	journal_close(sv->journal);
 }
 

@@ -125,5 +125,6 @@ int main(void)
 	copy_message(&s);
 	copy_envelope(&s);
 	submit_commit(&s, &r);
+	submit_close(&s);
 	return r.status & 255;
 }
