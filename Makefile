@@ -5,6 +5,7 @@
 #   make demo       build, then show mail going through the system
 #   make test       all tests
 #   make crash      kill processes while mail flows, for ten minutes
+#   make soak       mail of all kinds for half an hour: do the daemons grow?
 #   make power      cut the power many times while mail flows (needs root)
 #   make sanitize   unit and end-to-end tests under ASan and UBSan
 #   make lint       cppcheck, clang-tidy and a clang build

@@ -23,7 +23,7 @@ demo: deps-demo
 	@QUILL_BIN=$(abspath $(BUILD))/bin $(PYTHON) tests/demo.py
 
 # Tests. RUN passes options on to pytest: make test RUN='-k kill -x'.
-.PHONY: test tests-built run-tests crash power
+.PHONY: test tests-built run-tests crash soak power
 tests-built: programs $(TESTS) $(REPLAYS)
 run-tests: tests-built
 	@$(PYTHON) tests/run.py --build $(BUILD) $(RUN)
@@ -32,6 +32,9 @@ test: deps-test
 crash: deps-test
 	$(AGAIN) programs
 	@QUILL_BIN=$(abspath $(BUILD))/bin CRASH_SECONDS=$${CRASH_SECONDS:-600} $(PYTEST) -q tests/test_kill.py
+soak: deps-test
+	$(AGAIN) programs
+	@QUILL_BIN=$(abspath $(BUILD))/bin SOAK_SECONDS=$${SOAK_SECONDS:-1800} $(PYTEST) -q -s tests/test_soak.py
 # Power cuts on ext4, xfs and btrfs; needs root.
 power: deps-develop
 	$(AGAIN) programs

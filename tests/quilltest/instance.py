@@ -49,6 +49,12 @@ def program(name):
     return os.path.join(BIN, name)
 
 
+def sanitized():
+    """Are these programs of `make sanitize`? Those need more memory and time."""
+    with open(program("qmail-local"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 class Instance:
     """
     with Instance(me="a.test") as i:

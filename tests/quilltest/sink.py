@@ -72,6 +72,10 @@ class Sink:
         except OSError:
             pass
         self.listener.close()
+        self.hang_up()
+
+    def hang_up(self):
+        """Ends every open connection."""
         with self.lock:
             for s in list(self.sockets):
                 try:
