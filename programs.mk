@@ -12,7 +12,7 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery classicqueue maillog route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog
+	dnsmessage ucspi netrules serving tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -114,6 +114,9 @@ LIB_serial := base sys filter
 # Access rules by address and name: rules.cdb.
 LIB_netrules := base sys cdb listener
 
+# What servers with sockets of their own share: where they listen, whom they let in.
+LIB_serving := base sys conf listener netrules
+
 # What the small DNS programs share.
 LIB_dnstool := base sys dns filter
 
@@ -132,7 +135,7 @@ PROG_qmail-inject := inject base
 PROG_sendmail := inject mail sys base
 PROG_splogger := sys base
 PROG_qmail-showctl := conf sys base
-PROG_qmail-smtpd := listener smtpserver dns sandbox conf sys base
+PROG_qmail-smtpd := serving listener smtpserver dns sandbox conf sys base
 PROG_qmail-newmrh := cdb conf sys base
 PROG_qmail-newu := users cdb sys base
 PROG_qmail-getpw := users sys base
@@ -162,7 +165,7 @@ PKG_PROG_checkpassword-pam := pam
 PROG_checkpassword-mailbox := checker virtual mailbox password sys base
 
 # POP3.
-PROG_qmail-popup := pop3 listener tls conf sandbox sys base
+PROG_qmail-popup := pop3 serving listener tls conf sandbox sys base
 PROG_qmail-pop3d := pop3 sandbox sys base
 
 # Helpers for .qmail lines and scripts.

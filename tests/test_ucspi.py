@@ -401,6 +401,20 @@ def test_limit_of_a_client(server, tmp_path):
             c.close()
 
 
+def test_limit_of_a_network(server, tmp_path):
+    rules = compile_rules(tmp_path, b"127.0.1.:allow,MAXCONNC=\"2\"\n127.0.2.:allow,MAXPERIP=\"1\"\n")
+    s = server("ours", "-vRH", "-l0", "-x", rules, ["sh", "-c", "echo $$; read x"])
+    held = [s.connect(source) for source in ("127.0.1.7", "127.0.1.8", "127.0.2.7", "127.0.2.8", "127.0.0.9")]
+    assert all(c.recv(100) for c in held)
+    for source in ("127.0.1.9", "127.0.2.7"):
+        assert s.ask(source) == b""
+        s.wait_log(rf" deny .*:{source}:")
+    held.pop(0).close()
+    wait_until(lambda: s.ask("127.0.1.9"), what="room")
+    for c in held:
+        c.close()
+
+
 @pytest.mark.parametrize("whose", WHOSE)
 def test_a_program_that_cannot_be_run(whose, server):
     s = server(whose, "-vRHl0", ["/no/program"])

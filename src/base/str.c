@@ -124,3 +124,15 @@ bool str_to_u64(struct str s, uint64_t *v)
 	*v = r;
 	return true;
 }
+
+uint64_t str_leading_u64(struct str s)
+{
+	uint64_t v = 0;
+	size_t digits = 0;
+
+	while (digits < s.n && chr_digit(s.p[digits]))
+		digits++;
+	if (digits && !str_to_u64(str_head(s, digits), &v))
+		return UINT64_MAX;
+	return v;
+}

@@ -92,5 +92,7 @@ bool str_next_line(struct str *rest, struct str *line);
  * *v alone.
  */
 bool str_to_u64(struct str s, uint64_t *v);
+/* The decimal digits that s begins with: 0 without any, UINT64_MAX for too many. */
+uint64_t str_leading_u64(struct str s);
 
 #endif

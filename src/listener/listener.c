@@ -181,6 +181,7 @@ static bool start_child(struct listener *l, int fd, const struct inetaddr *peer,
 {
 	pid_t pid = idle_give(&l->idle, fd, peer);
 
+	l->from_client = count_client(l, inetaddr_client(peer)) + 1;
 	if (pid == 0)
 		pid = fork();
 	if (pid == 0)

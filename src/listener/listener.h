@@ -52,8 +52,9 @@ struct listener {
 	struct listener_child *children; /* owned; those with a connection */
 	size_t nchildren;
 	struct idle idle;
-	unsigned settings; /* counts reloads: a child keeps the settings that it started with */
-	int64_t refreshed; /* monotonic ms */
+	size_t from_client; /* in a child: the connections of its client when it began, that one included */
+	unsigned settings;  /* counts reloads: a child keeps the settings that it started with */
+	int64_t refreshed;  /* monotonic ms */
 	int64_t complained;
 };
 

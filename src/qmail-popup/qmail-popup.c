@@ -1,7 +1,7 @@
 /*
  * qmail-popup [-ST] HOSTNAME PROGRAM [ARGUMENT ...]
- * qmail-popup [-ST] -l ADDRESS:PORT ... HOSTNAME PROGRAM [ARGUMENT ...]
- * qmail-popup [-ST] -d [HOSTNAME PROGRAM [ARGUMENT ...]]
+ * qmail-popup [-ST] [-x RULES.CDB] -l ADDRESS:PORT ... HOSTNAME PROGRAM [ARGUMENT ...]
+ * qmail-popup [-ST] [-x RULES.CDB] -d [HOSTNAME PROGRAM [ARGUMENT ...]]
  *
  * POP3 until the client has logged in (contract §15.1): PROGRAM, of the
  * checkpassword interface, gets name and password on descriptor 3. One client
@@ -10,19 +10,22 @@
  * then, unless PROGRAM says otherwise. A session ends with exit code 1,
  * whatever came of it.
  *
+ * -x: the rules of tcprules, else those in the file that control/pop3rules names.
  * -S: TLS from the beginning. -T: no password without TLS. The certificate is
  * control/servercert.pem.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "conf/control.h"
-#include "listener/listener.h"
 #include "qmail-popup/popup.h"
+#include "serving/admission.h"
+#include "serving/listening.h"
 #include "sys/accounts.h"
 #include "sys/home.h"
 #include "sys/io.h"
@@ -37,6 +40,7 @@ static const char *const files[] = { CERTIFICATE };
 struct listening {
 	struct popup popup;
 	struct listener listener;
+	struct admission admission;
 	uint64_t fingerprint; /* of the certificate's file */
 };
 
@@ -120,15 +124,44 @@ static void log_line(void *ctx, const char *line)
 	service_log(POPUP_NAME, "%s", line);
 }
 
+/* What tcpserver would tell the program. */
+static void describe_client(void *ctx)
+{
+	setenv("PROTO", "TCP", 1);
+	setenv("TCPREMOTEIP", ctx, 1);
+}
+
+static bool admit(struct listening *l, int fd, char *ip)
+{
+	struct rule_client client = { .ip = str_of(ip) };
+	struct connlimit connections = { .from_client = (unsigned)l->listener.from_client };
+	const char *reply;
+	struct err e;
+	enum access answer = admission_ask(&l->admission, &client, describe_client, ip, &e);
+
+	if (answer == ACCESS_ALLOWED && admission_within(&connections))
+		return true;
+	if (answer == ACCESS_TROUBLE)
+		reply = "-ERR unable to read the rules of this server\r\n";
+	else if (answer == ACCESS_DENIED)
+		reply = "-ERR your address is not let in here\r\n";
+	else
+		reply = l->listener.config.busy_client;
+	service_log(POPUP_NAME, "pid %ld %s [%s]", (long)getpid(),
+		    answer == ACCESS_TROUBLE ? e.text : "denied by the rules:", ip);
+	(void)send(fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+	return false;
+}
+
 static int serve(void *ctx, int fd, const struct inetaddr *peer)
 {
 	struct listening *l = ctx;
 	char ip[INETADDR_TEXT];
 
 	inetaddr_text(peer, ip);
-	setenv("PROTO", "TCP", 1);
-	setenv("TCPREMOTEIP", ip, 1);
 	signal(SIGPIPE, SIG_IGN);
+	if (!admit(l, fd, ip))
+		return 1;
 	popup_session(&l->popup, fd, fd, ip);
 	return 1;
 }
@@ -148,51 +181,9 @@ static void refresh(void *ctx)
 		service_log(POPUP_NAME, "certificate read again");
 }
 
-static bool limits(struct listener_config *c, struct err *e)
-{
-	uint64_t children = 100, per_client = 20;
-
-	if (home_dir() != -1 && (!control_number("concurrencypop3", &children, e) ||
-				 !control_number("concurrencyperclient", &per_client, e)))
-		return false;
-	c->max_children = children > 10000 ? 10000 : (unsigned)children;
-	c->max_per_client = per_client > 10000 ? 10000 : (unsigned)per_client;
-	return true;
-}
-
-/* The addresses in control/pop3listen. */
-static bool bind_listed(struct listening *l, struct buf *bound, struct err *e)
-{
-	struct control_list list;
-	bool ok = control_list_load("pop3listen", &list, e);
-
-	if (ok && !list.present)
-		ok = listener_bind(&l->listener, STR("*:110"), bound, e);
-	else if (ok && list.n == 0)
-		ok = err_perm(e, "control/pop3listen names no address");
-	for (size_t i = 0; ok && i < list.n; i++)
-		ok = listener_bind(&l->listener, list.items[i], bound, e);
-	control_list_free(&list);
-	return ok;
-}
-
-static bool bind_all(struct listening *l, const struct str *where, size_t n, struct err *e)
-{
-	struct buf bound = BUF_INIT(LISTENER_SOCKETS_MAX * 64);
-	struct str rest, line;
-	bool ok = n > 0 || bind_listed(l, &bound, e);
-
-	for (size_t i = 0; ok && i < n; i++)
-		ok = listener_bind(&l->listener, where[i], &bound, e);
-	rest = buf_str(&bound);
-	while (ok && str_next_line(&rest, &line))
-		service_log(POPUP_NAME, "listening on %.*s", STR_ARG(line));
-	buf_free(&bound);
-	return ok;
-}
-
 static int listen_at(struct listening *l, const struct str *where, size_t n)
 {
+	const struct listening_place place = { POPUP_NAME, where, n, "pop3listen", "*:110" };
 	struct listener_config config = {
 		.io_timeout = 1200,
 		.grace = 5,
@@ -208,9 +199,10 @@ static int listen_at(struct listening *l, const struct str *where, size_t n)
 
 	l->popup.log = true;
 	l->listener = LISTENER_INIT;
-	if (set_up(&l->popup, &e) && limits(&config, &e)) {
+	if (set_up(&l->popup, &e) && listening_limits(&config, "concurrencypop3", &e)) {
 		l->fingerprint = home_dir() == -1 ? 0 : control_fingerprint(files, 1);
-		if (bind_all(l, where, n, &e) && listener_run(&l->listener, &config, &e)) {
+		if (admission_open(&l->admission, "pop3rules", &e) && listening_open(&l->listener, &place, &e) &&
+		    listener_run(&l->listener, &config, &e)) {
 			listener_close(&l->listener);
 			return 0;
 		}
@@ -251,17 +243,21 @@ int main(int argc, char **argv)
 	static struct listening l;
 	struct str where[LISTENER_SOCKETS_MAX];
 	size_t n = 0;
+	const char *rules = NULL;
+	struct err e;
 	bool usage = false, controlled = false;
 
 	io_open_standard_fds();
 	opterr = 0;
-	for (int opt; (opt = getopt(argc, argv, "+dl:ST")) != -1;) {
+	for (int opt; (opt = getopt(argc, argv, "+dl:STx:")) != -1;) {
 		if (opt == 'S')
 			l.popup.tls_at_once = true;
 		else if (opt == 'T')
 			l.popup.tls_required = true;
 		else if (opt == 'd')
 			controlled = true;
+		else if (opt == 'x')
+			rules = optarg;
 		else if (opt == 'l' && n < LISTENER_SOCKETS_MAX)
 			where[n++] = str_of(optarg);
 		else
@@ -269,11 +265,17 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (usage || (controlled && n > 0) || (argc < 2 && !(controlled && argc == 0))) {
+	if (usage || (controlled && n > 0) || (rules && !controlled && n == 0) ||
+	    (argc < 2 && !(controlled && argc == 0))) {
 		io_write_all(1, USAGE, sizeof USAGE - 1);
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	l.admission = ADMISSION_INIT;
+	if (rules && !admission_option(&l.admission, rules, &e)) {
+		fprintf(stderr, POPUP_NAME ": fatal: %s\n", e.text);
+		return 111;
+	}
 	l.popup.hostname = argc ? argv[0] : NULL;
 	l.popup.program = argv + 1;
 	if (controlled)

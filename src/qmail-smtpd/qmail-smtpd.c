@@ -65,7 +65,7 @@ static int one_session(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "qmail-smtpd: usage: qmail-smtpd [ -d | -l ADDRESS:PORT ... ]\n");
+	fprintf(stderr, "qmail-smtpd: usage: qmail-smtpd [ -d | -l ADDRESS:PORT ... ] [ -x rules.cdb ]\n");
 	return 100;
 }
 
@@ -73,22 +73,26 @@ int main(int argc, char **argv)
 {
 	struct str addresses[64];
 	size_t n = 0;
+	const char *rules = NULL;
 	bool listen_here = false;
 	struct err e;
 
-	for (int opt; (opt = options_next(argc, argv, "dl:")) != -1;) {
-		if ((opt != 'd' && opt != 'l') || n == sizeof addresses / sizeof *addresses)
+	for (int opt; (opt = options_next(argc, argv, "dl:x:")) != -1;) {
+		if (opt == '?' || n == sizeof addresses / sizeof *addresses)
 			return usage();
-		listen_here = true;
+		if (opt == 'x')
+			rules = optarg;
+		else
+			listen_here = true;
 		if (opt == 'l')
 			addresses[n++] = str_of(optarg);
 	}
-	if (optind < argc)
+	if (optind < argc || (rules && !listen_here))
 		return usage();
 	io_open_standard_fds();
 	if (!listen_here)
 		return one_session();
-	if (smtpd_daemon(addresses, n, &e))
+	if (smtpd_daemon(addresses, n, rules, &e))
 		return 0;
 	fprintf(stderr, "qmail-smtpd: fatal: %s\n", e.text);
 	return err_exit_code(&e);

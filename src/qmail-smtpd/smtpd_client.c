@@ -82,6 +82,10 @@ void smtpd_client_export(const struct smtpd_client *c)
 {
 	export("PROTO", STR("TCP"));
 	export("TCPREMOTEIP", c->client.ip);
-	export("TCPREMOTEHOST", c->client.host);
+	if (str_eq(c->client.host, STR("unknown")))
+		unsetenv("TCPREMOTEHOST");
+	else
+		export("TCPREMOTEHOST", c->client.host);
+	unsetenv("TCPREMOTEINFO");
 	export("TCPLOCALHOST", c->client.local);
 }

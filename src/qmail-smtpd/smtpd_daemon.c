@@ -7,6 +7,9 @@
 #include "qmail-smtpd/smtpd_client.h"
 #include "qmail-smtpd/smtpd_serve.h"
 #include "sandbox/sandbox.h"
+#include "serving/admission.h"
+#include "serving/listening.h"
+#include "submit/submit_program.h"
 #include "sys/accounts.h"
 #include "sys/clock.h"
 #include "sys/home.h"
@@ -14,6 +17,7 @@
 
 #define NAME "qmail-smtpd"
 
+/* Where the rules are is added. */
 static const struct sandbox_rights rights = {
 	.name = NAME,
 	.may = SANDBOX_ACCEPT | SANDBOX_UNIX | SANDBOX_FORK | SANDBOX_INTERFACES | SANDBOX_QUEUE_PROGRAM,
@@ -26,7 +30,9 @@ struct daemon {
 	uint64_t fingerprint; /* of the files that policy was read from */
 	struct listener listener;
 	struct listener_config config;
-	bool export; /* a $QMAILQUEUE program will want to know the client */
+	struct admission admission;
+	bool export;   /* a $QMAILQUEUE program will want to know the client */
+	bool programs; /* the sandbox lets such a program run */
 };
 
 static void log_line(const char *line)
@@ -40,22 +46,75 @@ static void log_own(void *ctx, const char *line)
 	service_log(NAME, "%s", line);
 }
 
+/* ---- one client ------------------------------------------------------------------- */
+
+static void refuse(int fd, const char *why, const struct smtpd_client *client, const char *reply)
+{
+	service_log(NAME, "pid %ld %s [%s]", (long)getpid(), why, client->ip);
+	(void)send(fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void export(void *ctx)
+{
+	smtpd_client_export(ctx);
+}
+
+/* Do the rules let him in? Then *session has what they say. */
+static bool admit(struct daemon *d, int fd, struct smtpd_client *client, struct smtpd_client *session)
+{
+	struct rule_client asked = { .ip = client->client.ip, .host = client->client.host };
+	struct connlimit connections = { .from_client = (unsigned)d->listener.from_client };
+	struct err e;
+
+	asked.has_host = !str_eq(asked.host, STR("unknown"));
+	switch (admission_ask(&d->admission, &asked, export, client, &e)) {
+	case ACCESS_TROUBLE:
+		refuse(fd, e.text, client, "421 unable to read the rules of this server (#4.3.0)\r\n");
+		return false;
+	case ACCESS_DENIED:
+		refuse(fd, "denied by the rules:", client, "554 your address is not let in here (#5.7.1)\r\n");
+		return false;
+	case ACCESS_ALLOWED:
+		break;
+	}
+	if (!admission_within(&connections)) {
+		refuse(fd, "too many connections:", client, d->config.busy_client);
+		return false;
+	}
+	/* A rule's $QMAILQUEUE that was not there at the start cannot be run; anything else would lose its purpose. */
+	if (submit_program_wanted() && !d->programs) {
+		refuse(fd, "the rules name a QMAILQUEUE since this server has started; restart it:", client,
+		       "421 unable to run a program (#4.3.0)\r\n");
+		return false;
+	}
+	smtpd_client_from_environment(session, fd);
+	smtp_policy_environment(&d->policy);
+	return true;
+}
+
 static int serve(void *ctx, int fd, const struct inetaddr *peer)
 {
 	/* Another connection in this process is one of the same client: its name is known. */
-	static struct smtpd_client client;
+	static struct smtpd_client client, by_rules;
 	struct daemon *d = ctx;
 	struct smtpd_connection c = {
 		.in = fd, .out = fd, .timed = true, .policy = &d->policy, .client = &client.client, .log = log_line
 	};
+	bool first = client.client.ip.n == 0;
 
-	if (client.client.ip.n == 0) {
+	if (first)
 		smtpd_client_from_peer(&client, peer, buf_str(&d->policy.me));
-		if (d->export)
-			smtpd_client_export(&client);
+	if (d->admission.path) {
+		c.client = &by_rules.client;
+		if (!admit(d, fd, &client, &by_rules))
+			return 1;
+	} else if (first && d->export) {
+		smtpd_client_export(&client);
 	}
 	return smtpd_serve(&c);
 }
+
+/* ---- settings --------------------------------------------------------------------- */
 
 static bool load(struct daemon *d, struct smtp_policy *policy, struct err *e)
 {
@@ -99,45 +158,6 @@ static void refresh(void *ctx)
 		reload(d);
 }
 
-static bool limits(struct daemon *d, struct err *e)
-{
-	uint64_t children = 100, per_client = 20;
-
-	if (!control_number("concurrencyincoming", &children, e) ||
-	    !control_number("concurrencyperclient", &per_client, e))
-		return false;
-	d->config.max_children = children > 10000 ? 10000 : (unsigned)children;
-	d->config.max_per_client = per_client > 10000 ? 10000 : (unsigned)per_client;
-	return true;
-}
-
-static bool bind_listed(struct daemon *d, struct buf *bound, struct err *e)
-{
-	struct control_list list;
-	bool ok = true;
-
-	if (!control_list_load("smtplisten", &list, e))
-		return false;
-	if (!list.present)
-		ok = listener_bind(&d->listener, STR("*:25"), bound, e);
-	for (size_t i = 0; ok && i < list.n; i++)
-		ok = listener_bind(&d->listener, list.items[i], bound, e);
-	if (ok && d->listener.nfds == 0)
-		ok = err_perm(e, "control/smtplisten names no address");
-	control_list_free(&list);
-	return ok;
-}
-
-static bool bind_all(struct daemon *d, const struct str *addresses, size_t n, struct buf *bound, struct err *e)
-{
-	if (n == 0)
-		return bind_listed(d, bound, e);
-	for (size_t i = 0; i < n; i++)
-		if (!listener_bind(&d->listener, addresses[i], bound, e))
-			return false;
-	return true;
-}
-
 static bool give_up_root(struct err *e)
 {
 	struct accounts a;
@@ -145,18 +165,35 @@ static bool give_up_root(struct err *e)
 	return accounts_load(&a, e) && (!a.separated || accounts_become(a.uid[ACCOUNT_DAEMON], a.gid_nofiles, e));
 }
 
-static void announce(struct str bound)
+/* Rules are read again for each client. */
+static bool confine(struct daemon *d, struct err *e)
 {
-	struct str line;
+	struct sandbox_rights r = rights;
 
-	while (str_next_line(&bound, &line))
-		service_log(NAME, "listening on %.*s", STR_ARG(line));
+	if (d->admission.path)
+		r.paths[1] = (struct sandbox_path){ d->admission.directory, SANDBOX_READ };
+	d->programs = d->export;
+	if (!d->programs && accessrules_mention(&d->admission.rules, "QMAILQUEUE")) {
+		r.may |= SANDBOX_PROGRAMS;
+		d->programs = true;
+	}
+	return sandbox_enter(&r, e);
 }
 
-bool smtpd_daemon(const struct str *addresses, size_t n, struct err *e)
+static bool start(struct daemon *d, const struct listening_place *place, const char *rules, struct err *e)
+{
+	d->admission = ADMISSION_INIT;
+	if (rules && !admission_option(&d->admission, rules, e))
+		return false;
+	return home_enter(e) && load(d, &d->policy, e) && listening_limits(&d->config, "concurrencyincoming", e) &&
+	       admission_open(&d->admission, "smtprules", e) && listening_open(&d->listener, place, e) &&
+	       give_up_root(e) && confine(d, e);
+}
+
+bool smtpd_daemon(const struct str *addresses, size_t n, const char *rules, struct err *e)
 {
 	static struct daemon d;
-	struct buf bound = BUF_INIT(LISTENER_SOCKETS_MAX * 64);
+	const struct listening_place place = { NAME, addresses, n, "smtplisten", "*:25" };
 	const char *queue = getenv("QMAILQUEUE");
 	bool ok;
 
@@ -172,17 +209,15 @@ bool smtpd_daemon(const struct str *addresses, size_t n, struct err *e)
 		.ctx = &d,
 	};
 	d.export = queue != NULL && *queue != 0;
-	ok = home_enter(e) && load(&d, &d.policy, e) && limits(&d, e) && bind_all(&d, addresses, n, &bound, e) &&
-	     give_up_root(e) && sandbox_enter(&rights, e);
+	ok = start(&d, &place, rules, e);
 	if (ok) {
 		d.config.io_timeout = (unsigned)d.policy.timeout;
-		announce(buf_str(&bound));
 		if (getenv("RELAYCLIENT"))
 			log_own(&d, "RELAYCLIENT is set: every client may send to everybody");
 		ok = listener_run(&d.listener, &d.config, e);
 	}
 	listener_close(&d.listener);
 	smtp_policy_free(&d.policy);
-	buf_free(&bound);
+	admission_close(&d.admission);
 	return ok;
 }

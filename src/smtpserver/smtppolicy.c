@@ -56,20 +56,12 @@ static bool load_localiphost(struct smtp_policy *p, struct err *e)
 	return true;
 }
 
-/* $DATABYTES replaces control/databytes; like an integer file, its leading digits count. */
-static void databytes_from_environment(uint64_t *value)
+/* Like an integer file, the leading digits of $DATABYTES count. */
+void smtp_policy_environment(struct smtp_policy *p)
 {
 	const char *text = getenv("DATABYTES");
-	struct str s = str_of(text);
-	size_t digits = 0;
 
-	if (text == NULL)
-		return;
-	while (digits < s.n && chr_digit(s.p[digits]))
-		digits++;
-	*value = 0;
-	if (digits && !str_to_u64(str_head(s, digits), value))
-		*value = UINT64_MAX;
+	p->settings.databytes = text ? str_leading_u64(str_of(text)) : p->databytes;
 }
 
 static bool load_numbers(struct smtp_policy *p, struct err *e)
@@ -91,7 +83,8 @@ static bool load_numbers(struct smtp_policy *p, struct err *e)
 	if (!control_number("smtpdsn", &dsn, e))
 		return false;
 	s->dsn = dsn > SMTP_DSN_ALL ? SMTP_DSN_ALL : (enum smtp_dsn)dsn;
-	databytes_from_environment(&s->databytes);
+	p->databytes = s->databytes;
+	smtp_policy_environment(p);
 	if (p->timeout < 1)
 		p->timeout = 1;
 	/* A century; keeps sums of seconds and milliseconds far from overflow. */

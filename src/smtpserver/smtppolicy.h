@@ -33,6 +33,7 @@
 struct smtp_policy {
 	struct smtp_settings settings; /* views into the buffers below */
 	struct buf me, greeting, localiphost;
+	uint64_t databytes;       /* as control/databytes has it */
 	uint64_t timeout;         /* seconds for a read or write, at least 1 */
 	uint64_t session_timeout; /* seconds without an accepted message */
 	struct control_map badmailfrom, rcpthosts, locals, virtualdomains;
@@ -46,6 +47,8 @@ struct smtp_policy {
 bool smtp_policy_load(struct smtp_policy *p, struct err *e);
 /* Reads morercpthosts.cdb now, so that forked children share it. */
 bool smtp_policy_preload(struct smtp_policy *p, struct err *e);
+/* Looks again for what the environment replaces. */
+void smtp_policy_environment(struct smtp_policy *p);
 void smtp_policy_free(struct smtp_policy *p);
 
 /* A number that changes when any of the files does. */

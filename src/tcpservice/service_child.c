@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "netrules/addrlist.h"
-#include "netrules/rulelookup.h"
 #include "sys/clock.h"
 #include "sys/io.h"
 #include "sys/options.h"
@@ -35,27 +34,14 @@ static void prepare(const struct tcpservice *t, int fd)
 		drop(t, "unable to print banner", errno);
 }
 
-static _Noreturn void rules_unreadable(const struct tcpservice *t, const struct err *e)
+static void set(void *ctx, struct str name, struct str value)
 {
-	service_drop(t, "unable to read %s: %s", t->rules_path, e->sys ? errno_text(e->sys) : e->text);
-	_exit(111);
-}
+	struct childenv *env = ctx;
 
-/* Puts the rule's variables into env; does it let the client in? */
-static bool obey(const struct rule *rule, struct childenv *env)
-{
-	struct str value = rule->value, assignment, name, text;
-	bool allowed = true;
-
-	for (enum rule_item item; (item = rulelookup_next(&value, &assignment)) != RULE_END;) {
-		if (item == RULE_DENY)
-			allowed = false;
-		else if (str_cut(assignment, '=', &name, &text))
-			childenv_set_str(env, name, text);
-		else
-			childenv_remove(env, assignment);
-	}
-	return allowed;
+	if (value.p)
+		childenv_set_str(env, name, value);
+	else
+		childenv_remove(env, name);
 }
 
 static bool admitted(const struct tcpservice *t, const struct connection *c, struct childenv *env)
@@ -67,29 +53,25 @@ static bool admitted(const struct tcpservice *t, const struct connection *c, str
 		.has_info = c->has_info,
 		.info = buf_str(&c->info),
 	};
-	struct rule rule = RULE_INIT;
 	struct err e;
+	enum access answer = accessrules_ask(&t->rules, &client, set, env, &e);
 
-	if (t->rules_path == NULL)
-		return true;
-	if (!t->rules_ok)
-		rules_unreadable(t, &t->rules_error);
-	if (!t->rules.present && !t->rules_may_miss) {
-		err_sys(&e, ENOENT, "missing");
-		rules_unreadable(t, &e);
+	if (answer == ACCESS_TROUBLE) {
+		service_drop(t, "unable to read %s: %s", t->rules.path, e.sys ? errno_text(e.sys) : e.text);
+		_exit(111);
 	}
-	if (!rulelookup_find(&t->rules, &client, &rule, &e))
-		rules_unreadable(t, &e);
-	return !rule.found || obey(&rule, env);
+	return answer == ACCESS_ALLOWED;
 }
 
-/* Has this client too many connections? A rule may say how many it may have. All of a proxy's clients look the same. */
+static const char *variable(const void *ctx, const char *name)
+{
+	return childenv_get(ctx, name);
+}
+
+/* Has this client too many connections? All of a proxy's clients look the same. */
 static bool too_many(const struct tcpservice *t, const struct childenv *env, bool proxied)
 {
-	const char *value = childenv_get(env, "MAXCONNIP");
-	uint64_t most = value ? options_number(value, UINT32_MAX) : t->per_client;
-
-	return !proxied && most && t->from_client > most;
+	return !proxied && !connlimit_within(&t->connections, variable, env);
 }
 
 static void log_verdict(const struct tcpservice *t, const struct connection *c, bool allowed)

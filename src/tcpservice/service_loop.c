@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -52,7 +51,7 @@ static void child_signals(const sigset_t *outside)
 
 struct child {
 	pid_t pid;
-	uint64_t client;
+	uint64_t client, network;
 };
 
 /* The running ones. `n` also counts down for children that whoever became us had before. */
@@ -67,13 +66,13 @@ static void status(const struct tcpservice *t, const struct children *all)
 	service_say(t, "status: %u/%u", all->n, t->limit);
 }
 
-static void enlist(struct children *all, pid_t pid, uint64_t client)
+static void enlist(struct children *all, const struct child *c)
 {
 	if (all->listed == all->room) {
 		all->room = all->room ? 2 * all->room : 64;
 		all->list = mem_array(all->list, all->room, sizeof *all->list);
 	}
-	all->list[all->listed++] = (struct child){ pid, client };
+	all->list[all->listed++] = *c;
 }
 
 static void strike(struct children *all, pid_t pid)
@@ -85,13 +84,14 @@ static void strike(struct children *all, pid_t pid)
 		}
 }
 
-static unsigned count_client(const struct children *all, uint64_t client)
+/* The connections of this client and its network, its own included. */
+static void count(const struct children *all, const struct child *c, struct connlimit *limit)
 {
-	unsigned n = 0;
-
-	for (size_t i = 0; i < all->listed; i++)
-		n += all->list[i].client == client;
-	return n;
+	limit->from_client = limit->from_network = 1;
+	for (size_t i = 0; i < all->listed; i++) {
+		limit->from_client += all->list[i].client == c->client;
+		limit->from_network += all->list[i].network == c->network;
+	}
 }
 
 static void reap(const struct tcpservice *t, struct children *all)
@@ -109,35 +109,24 @@ static void reap(const struct tcpservice *t, struct children *all)
 	}
 }
 
-/* A changed rules file counts for the next connection. */
-static void refresh_rules(struct tcpservice *t)
-{
-	if (t->rules_path == NULL)
-		return;
-	if (t->rules.path)
-		t->rules_ok = cdbfile_refresh(&t->rules, &t->rules_error);
-	else
-		t->rules_ok = cdbfile_open(&t->rules, AT_FDCWD, t->rules_path, &t->rules_error);
-}
-
 static void start_child(struct tcpservice *t, int fd, const struct inetaddr *peer, const sigset_t *outside,
 			struct children *all)
 {
-	uint64_t client = inetaddr_client(peer);
-	pid_t pid;
+	struct child c = { .client = inetaddr_client(peer), .network = connlimit_network(peer) };
 
 	all->n++;
 	status(t, all);
-	refresh_rules(t);
-	t->from_client = count_client(all, client) + 1;
-	pid = fork();
-	if (pid == 0) {
+	/* A changed rules file counts for the next connection. */
+	accessrules_refresh(&t->rules);
+	count(all, &c, &t->connections);
+	c.pid = fork();
+	if (c.pid == 0) {
 		close(t->fd);
 		child_signals(outside);
 		service_child(t, fd, peer);
 	}
-	if (pid > 0) {
-		enlist(all, pid, client);
+	if (c.pid > 0) {
+		enlist(all, &c);
 		return;
 	}
 	service_drop(t, "unable to fork: %s", errno_text(errno));

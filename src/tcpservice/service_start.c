@@ -43,7 +43,7 @@ static bool flag(struct tcpservice *t, int c)
 		ids_from_environment(t);
 		return true;
 	case 'X':
-		t->rules_may_miss = true;
+		t->rules.may_miss = true;
 		return true;
 	case '1':
 		t->print_port = true;
@@ -62,7 +62,7 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 		t->limit = number(value);
 		return true;
 	case 'C':
-		t->per_client = number(value);
+		t->connections.per_client = number(value);
 		return true;
 	case 'u':
 		t->uid = number(value);
@@ -71,7 +71,7 @@ static bool setting(struct tcpservice *t, int c, const char *value)
 		t->gid = number(value);
 		return true;
 	case 'x':
-		t->rules_path = value;
+		t->rules.path = value;
 		return true;
 	case 'B':
 		t->banner = value;

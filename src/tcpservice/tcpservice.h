@@ -7,7 +7,8 @@
 
 #include <sys/types.h>
 
-#include "cdb/cdbfile.h"
+#include "netrules/accessrules.h"
+#include "netrules/connlimit.h"
 #include "ucspi/useroptions.h"
 
 struct tcpservice {
@@ -22,13 +23,12 @@ struct tcpservice {
 	 */
 	bool (*wrap)(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env);
 	struct useroptions common;
-	unsigned limit;      /* children at most */
-	unsigned per_client; /* of one client; 0: no matter */
+	unsigned limit; /* children at most */
 	int backlog;
-	const char *rules_path; /* NULL: everybody is let in */
-	bool rules_may_miss;
-	const char *banner; /* NULL: none */
-	uid_t uid;          /* 0: stay */
+	struct accessrules rules;
+	struct connlimit connections; /* those of this child's client, in the child */
+	const char *banner;           /* NULL: none */
+	uid_t uid;                    /* 0: stay */
 	gid_t gid;
 	const char *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 	bool print_port, keep_options;
@@ -36,11 +36,7 @@ struct tcpservice {
 	uint16_t port;
 	char **program;
 
-	int fd;               /* the listening socket */
-	unsigned from_client; /* connections of this child's client, this one included */
-	struct cdbfile rules;
-	bool rules_ok;
-	struct err rules_error; /* why not */
+	int fd; /* the listening socket */
 };
 
 #define TCPSERVICE_LETTERS USEROPTIONS_LETTERS "UXx:u:g:b:B:c:C:pPoO1Z:"
@@ -53,7 +49,7 @@ struct tcpservice {
 			      .common = USEROPTIONS_INIT, \
 			      .limit = 40,                \
 			      .backlog = 20,              \
-			      .rules = CDBFILE_INIT })
+			      .rules = ACCESSRULES_INIT })
 
 /*
  * Reads the command line; options that are not those above go to `more` (may
