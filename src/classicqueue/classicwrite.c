@@ -11,7 +11,7 @@
 #include "sys/file.h"
 
 #define PATH_BYTES 64
-#define NEW_NAME "pid/export"
+#define NEW_NAME "export." /* and the slot; in pid/ */
 #define TCPTO_BYTES 1024
 
 enum owner { OWNER_QUEUE, OWNER_SEND, OWNER_REMOTE };
@@ -81,6 +81,33 @@ static bool make_all(struct classic_out *o, struct err *e)
 	       make_split(o, "remote", OWNER_SEND, 0700, e) && make_lock(o, e);
 }
 
+struct leftovers {
+	int dir;
+	bool failed;
+};
+
+static bool remove_leftover(void *ctx, const char *name)
+{
+	struct leftovers *l = ctx;
+
+	if (strncmp(name, NEW_NAME, sizeof NEW_NAME - 1) == 0)
+		l->failed |= file_unlink(l->dir, name) == -1 && errno != ENOENT;
+	return !l->failed;
+}
+
+/* Contents that an export has left which was cut off. */
+static bool empty_slots(struct classic_out *o, struct err *e)
+{
+	struct leftovers l = { .dir = file_open_dir(o->dir, "pid") };
+	bool ok = l.dir != -1 && file_list(l.dir, remove_leftover, &l) == 0 && !l.failed;
+
+	if (!ok)
+		err_sys(e, errno, "unable to empty pid");
+	if (l.dir != -1)
+		file_close(l.dir);
+	return ok;
+}
+
 bool classic_out_open(struct classic_out *o, const char *path, const char *mark, struct err *e)
 {
 	struct stat st;
@@ -102,7 +129,7 @@ bool classic_out_open(struct classic_out *o, const char *path, const char *mark,
 		err_sys(e, errno, "unable to make %s", mark);
 	else
 		file_close(fd);
-	if (fd != -1 && give(o, o->dir, OWNER_QUEUE) && make_all(o, e))
+	if (fd != -1 && give(o, o->dir, OWNER_QUEUE) && make_all(o, e) && empty_slots(o, e))
 		return true;
 	classic_out_close(o);
 	return err_context(e, "%s", path);
@@ -128,46 +155,41 @@ static void path_of(const struct classic_out *o, const char *what, uint64_t numb
 			 (unsigned long long)number);
 }
 
-/* The directory that the path is in. */
-static bool sync_parent(struct classic_out *o, const char *path, struct err *e)
+static void path_of_slot(size_t slot, char path[PATH_BYTES])
 {
-	char parent[PATH_BYTES];
-	int fd;
-	bool ok;
-
-	snprintf(parent, sizeof parent, "%.*s", (int)str_rchr(str_of(path), '/'), path);
-	fd = file_open_dir(o->dir, parent);
-	ok = fd != -1 && file_sync_dir(fd) == 0;
-	if (!ok)
-		err_sys(e, errno, "unable to sync %s", parent);
-	if (fd != -1)
-		file_close(fd);
-	return ok;
+	snprintf(path, PATH_BYTES, "pid/" NEW_NAME "%zu", slot);
 }
 
-bool classic_out_content(struct classic_out *o, int *fd, uint64_t *number, struct err *e)
+bool classic_out_content(struct classic_out *o, size_t slot, int *fd, uint64_t *number, struct err *e)
 {
+	char path[PATH_BYTES];
 	struct stat st;
 
-	if (file_unlink(o->dir, NEW_NAME) == -1 && errno != ENOENT)
-		return err_sys(e, errno, "unable to remove %s", NEW_NAME);
-	*fd = file_open(o->dir, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0644);
+	path_of_slot(slot, path);
+	if (file_unlink(o->dir, path) == -1 && errno != ENOENT)
+		return err_sys(e, errno, "unable to remove %s", path);
+	*fd = file_open(o->dir, path, O_RDWR | O_CREAT | O_EXCL | O_APPEND, 0644);
 	if (*fd == -1 || fstat(*fd, &st) == -1)
-		return err_sys(e, errno, "unable to make %s", NEW_NAME);
+		return err_sys(e, errno, "unable to make %s", path);
 	*number = st.st_ino;
 	return true;
 }
 
-bool classic_out_content_end(struct classic_out *o, int fd, uint64_t number, struct err *e)
+bool classic_out_content_end(struct classic_out *o, int fd, struct err *e)
 {
-	char path[PATH_BYTES];
-	bool ok = fchmod(fd, 0644) == 0 && give(o, fd, OWNER_QUEUE) && file_sync(fd) == 0;
+	bool ok = (fchmod(fd, 0644) == 0 && give(o, fd, OWNER_QUEUE)) || err_sys(e, errno, "unable to write a content");
 
 	file_close(fd);
-	path_of(o, "mess", number, path);
-	if (!ok || file_rename(o->dir, NEW_NAME, o->dir, path) == -1)
-		return err_sys(e, errno, "unable to write %s", path);
-	return sync_parent(o, path, e);
+	return ok;
+}
+
+bool classic_out_place(struct classic_out *o, size_t slot, uint64_t number, struct err *e)
+{
+	char from[PATH_BYTES], to[PATH_BYTES];
+
+	path_of_slot(slot, from);
+	path_of(o, "mess", number, to);
+	return file_rename(o->dir, from, o->dir, to) == 0 || err_sys(e, errno, "unable to make %s", to);
 }
 
 bool classic_out_file(struct classic_out *o, const char *what, uint64_t number, struct str bytes, int64_t mtime,
@@ -182,27 +204,34 @@ bool classic_out_file(struct classic_out *o, const char *what, uint64_t number, 
 		return true;
 	path_of(o, what, number, path);
 	fd = file_open(o->dir, path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
-	ok = fd != -1 && give(o, fd, OWNER_SEND) && file_append(fd, bytes.p, bytes.n) == 0 &&
-	     futimens(fd, times) == 0 && file_sync(fd) == 0;
+	ok = fd != -1 && give(o, fd, OWNER_SEND) && file_append(fd, bytes.p, bytes.n) == 0 && futimens(fd, times) == 0;
 	if (!ok)
 		err_sys(e, errno, "unable to write %s", path);
 	if (fd != -1)
 		file_close(fd);
-	return ok && sync_parent(o, path, e);
+	return ok;
+}
+
+bool classic_out_sync(struct classic_out *o, struct err *e)
+{
+	return file_sync_all(o->dir) == 0 || err_sys(e, errno, "unable to sync the directory");
+}
+
+static bool unlink_one(struct classic_out *o, const char *what, uint64_t number, struct err *e)
+{
+	char path[PATH_BYTES];
+
+	path_of(o, what, number, path);
+	return file_unlink(o->dir, path) == 0 || errno == ENOENT || err_sys(e, errno, "unable to remove %s", path);
+}
+
+bool classic_out_hide(struct classic_out *o, uint64_t number, struct err *e)
+{
+	return unlink_one(o, "info", number, e);
 }
 
 bool classic_out_remove(struct classic_out *o, uint64_t number, struct err *e)
 {
-	/* First what makes it a message. */
-	static const char *const files[] = { "info", "local", "remote", "bounce", "mess" };
-	char path[PATH_BYTES];
-
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		path_of(o, files[i], number, path);
-		if (file_unlink(o->dir, path) == -1 && errno != ENOENT)
-			return err_sys(e, errno, "unable to remove %s", path);
-		if (i == 0 && !sync_parent(o, path, e))
-			return false;
-	}
-	return true;
+	return unlink_one(o, "local", number, e) && unlink_one(o, "remote", number, e) &&
+	       unlink_one(o, "bounce", number, e) && unlink_one(o, "mess", number, e);
 }

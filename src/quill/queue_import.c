@@ -23,8 +23,8 @@
 #include "sys/file.h"
 
 #define PROGRESS_FILE "imported-by-quill"
-#define BATCH 200
-#define TURNS 16 /* more than a full socket takes to be read */
+#define BATCH 10000 /* while our system is down, each begins with reading the whole queue */
+#define TURNS 16    /* more than a full socket takes to be read */
 
 struct import {
 	int dir, lock;
@@ -325,7 +325,7 @@ static bool import_all(struct import *im, struct err *e)
 
 int quill_queue_import(int argc, char **argv)
 {
-	struct import im = { .submit = SUBMIT_INIT };
+	static struct import im = { .submit = SUBMIT_INIT }; /* large */
 	struct queue_arguments a;
 	struct err e;
 	bool ok;

@@ -129,6 +129,11 @@ int file_sync_dir(int dirfd)
 	return RETRY(fsync(dirfd));
 }
 
+int file_sync_all(int dirfd)
+{
+	return RETRY(syncfs(dirfd));
+}
+
 int file_rename(int fromdir, const char *from, int todir, const char *to)
 {
 	return RETRY(renameat(fromdir, from, todir, to));

@@ -42,6 +42,9 @@ int file_sync_data(int fd);
 /* fsync(2) of a file; of a directory opened with file_open_dir. */
 int file_sync(int fd);
 int file_sync_dir(int dirfd);
+/* syncfs(2): all files and names of the file system that dirfd is on; of very many new files this is the quickest way.
+ */
+int file_sync_all(int dirfd);
 
 int file_rename(int fromdir, const char *from, int todir, const char *to);
 int file_link(int fromdir, const char *from, int todir, const char *to);
