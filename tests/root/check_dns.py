@@ -592,8 +592,8 @@ def server_failure_then_recovery(m):
     net.filter.rcode = None
     use(m, "192.0.2.8")  # forgets the failure at once; by itself it would after five seconds
     m.signal(signal.SIGALRM)
-    found = wait(lambda: [x for x in net.sink.messages if x.recipients == ["r9@big.test"]])
-    assert found and f"end msg {story.number}\n" in m.log(mark), m.log(mark)
+    m.wait_log(f"^end msg {story.number}$", mark, 60)
+    assert [x for x in net.sink.messages if x.recipients == ["r9@big.test"]], m.log(mark)
 
 
 @check
