@@ -139,7 +139,7 @@ static bool converse(const struct outsettings *settings, struct sessionwire *w, 
 }
 
 /* The last two: the same server once more. */
-enum attempt { ATTEMPT_OVER, ATTEMPT_UNREACHABLE, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_DATA };
+enum attempt { ATTEMPT_OVER, ATTEMPT_UNREACHABLE, ATTEMPT_NEXT, ATTEMPT_CLEAR, ATTEMPT_PLAIN };
 
 /* No connection: was it for want of the address that we should come from? */
 static void note_no_source(const struct outidentity *who, bool v6, struct transaction *t)
@@ -177,7 +177,8 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	destination_policy(d, settings, i, &policy);
 	if (without == ATTEMPT_CLEAR)
 		policy.tls = SESSION_TLS_NEVER;
-	policy.no_chunking |= without == ATTEMPT_DATA;
+	policy.no_chunking |= without == ATTEMPT_PLAIN;
+	policy.no_offers = without == ATTEMPT_PLAIN;
 	session_init_policy(&s, peer, who->helo[d->addresses[i].v6], &policy);
 	sessionwire_init(&w, &s, settings->tls.context, server);
 	session_begin(&s, t);
@@ -189,7 +190,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 		return ATTEMPT_OVER;
 	if (s.tls_failed && policy.tls == SESSION_TLS_MAY)
 		return ATTEMPT_CLEAR;
-	return s.chunking_failed ? ATTEMPT_DATA : ATTEMPT_NEXT;
+	return s.chunking_failed || s.offers_failed ? ATTEMPT_PLAIN : ATTEMPT_NEXT;
 }
 
 /* The size that the content will have on the wire, where it can be read twice. */
@@ -255,7 +256,7 @@ bool exchange(struct outsettings *settings, const struct destination *d, struct 
 		if (!destination_policy(d, settings, i, &policy))
 			continue;
 		a = attempt(settings, d, i, ATTEMPT_NEXT, start, t);
-		if (a == ATTEMPT_CLEAR || a == ATTEMPT_DATA)
+		if (a == ATTEMPT_CLEAR || a == ATTEMPT_PLAIN)
 			a = attempt(settings, d, i, a, start, t);
 		if (a == ATTEMPT_OVER)
 			return true;

@@ -145,6 +145,8 @@ static void collect_done(struct conn *c)
 		peer_tls_failed(c->peer);
 	if (c->session.chunking_failed)
 		peer_chunking_failed(c->peer);
+	if (c->session.offers_failed)
+		peer_offers_failed(c->peer);
 	while (c->jobs[0] && c->jobs[0]->transaction.stage == TRANSACTION_DONE) {
 		struct job *j = c->jobs[0];
 		bool reused = c->reused[0];
@@ -155,7 +157,7 @@ static void collect_done(struct conn *c)
 		if (c->jobs[0])
 			start_limit(c);
 		j->tls_failed = c->session.tls_failed;
-		j->chunking_failed = c->session.chunking_failed;
+		j->offers_failed = c->session.chunking_failed || c->session.offers_failed;
 		if (j->transaction.message.letter == 'K')
 			peer_success(c->peer);
 		if (!c->session.busy || !peer_wait_for_others(c->peer, c, j))

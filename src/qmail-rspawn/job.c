@@ -351,10 +351,10 @@ void job_done(struct job *j, bool reused)
 	if (reused && !j->fresh && (j->transaction.accepted == 0 || j->policy.qmtp)) {
 		j->fresh = true;
 		transaction_restart(&j->transaction);
-	} else if ((j->policy.tls == SESSION_TLS_MAY && j->tls_failed) || j->chunking_failed) {
-		/* The peer remembers that its TLS or BDAT is broken. */
+	} else if ((j->policy.tls == SESSION_TLS_MAY && j->tls_failed) || j->offers_failed) {
+		/* The peer remembers that its TLS, or what else it offers, is broken. */
 		j->fresh = true;
-		j->tls_failed = j->chunking_failed = false;
+		j->tls_failed = j->offers_failed = false;
 	} else {
 		note_said(j);
 		/* Who takes connections for QMTP is not tried by SMTP as well. */

@@ -30,7 +30,7 @@ struct job {
 	bool fresh;                   /* the next attempt needs a new connection */
 	bool again;                   /* the next attempt should wait for the session that ends its last one now */
 	bool tls_failed;              /* TLS did, on the connection that was the last attempt */
-	bool chunking_failed;         /* BDAT did, perhaps */
+	bool offers_failed;           /* BDAT or more that the server offers did, perhaps */
 	uint64_t offset;              /* how much of the content the session has */
 	struct session_policy policy; /* for the address that is being tried */
 	bool deferred_by_load;        /* an address was left out for want of descriptors or memory */

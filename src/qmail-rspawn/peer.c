@@ -29,6 +29,7 @@ struct peer {
 	int64_t dead_until;
 	int64_t clear_until; /* no TLS */
 	int64_t data_until;  /* no BDAT */
+	int64_t plain_until; /* nothing that it offers */
 	size_t rcpt_max;     /* recipients that it takes at a time, 0: not known */
 	int64_t used;
 };
@@ -165,14 +166,22 @@ void peer_tls_failed(struct peer *p)
 
 void peer_chunking_failed(struct peer *p)
 {
-	p->data_until = clock_monotonic_ms() + PEER_CHUNKING_FAILED_SECONDS * 1000LL;
+	p->data_until = clock_monotonic_ms() + PEER_OFFERS_FAILED_SECONDS * 1000LL;
+}
+
+void peer_offers_failed(struct peer *p)
+{
+	p->plain_until = clock_monotonic_ms() + PEER_OFFERS_FAILED_SECONDS * 1000LL;
 }
 
 static void adapt_policy(const struct peer *p, struct job *j)
 {
-	if (j->policy.tls == SESSION_TLS_MAY && p->clear_until > clock_monotonic_ms())
+	int64_t now = clock_monotonic_ms();
+
+	if (j->policy.tls == SESSION_TLS_MAY && p->clear_until > now)
 		j->policy.tls = SESSION_TLS_NEVER;
-	j->policy.no_chunking |= p->data_until > clock_monotonic_ms();
+	j->policy.no_chunking |= p->data_until > now;
+	j->policy.no_offers |= p->plain_until > now;
 }
 
 static bool suits(const struct conn *c, const struct job *j)
@@ -384,7 +393,7 @@ static void sweep(struct peers *all, int64_t now)
 			bool remembered = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
 
 			if (p->conns || p->first_waiting || p->dead_until > now || p->clear_until > now ||
-			    p->data_until > now || remembered) {
+			    p->data_until > now || p->plain_until > now || remembered) {
 				at = &p->next;
 				continue;
 			}

@@ -18,7 +18,7 @@
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
 #define PEER_TLS_FAILED_SECONDS 600 /* no TLS where it did not work and need not be */
-#define PEER_CHUNKING_FAILED_SECONDS 3600
+#define PEER_OFFERS_FAILED_SECONDS 3600 /* no BDAT, or not even pipelining */
 
 struct job;
 struct peer;
@@ -61,6 +61,8 @@ bool peer_has_waiting(const struct peer *p);
 void peer_tls_failed(struct peer *p);
 /* Connections for a while to come do without BDAT. */
 void peer_chunking_failed(struct peer *p);
+/* Connections for a while to come use nothing that the server offers, but for TLS. */
+void peer_offers_failed(struct peer *p);
 /* A message was accepted. */
 void peer_success(struct peer *p);
 /*

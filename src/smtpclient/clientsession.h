@@ -48,6 +48,7 @@ struct session_policy {
 	unsigned mechanisms;               /* enum ehlo_auth that may be used */
 	bool auth_in_clear;                /* also without TLS */
 	bool no_chunking;                  /* no BDAT, even where it is offered */
+	bool no_offers;                    /* one command at a time, and no parameters but for SMTPUTF8 */
 	const char *problem;               /* why TLS cannot be had although it must; NULL: none */
 };
 
@@ -74,6 +75,7 @@ struct session {
 	bool busy;            /* why the session ended: the server had no place for it now */
 	bool tls_failed;      /* why the session ended: without TLS it may do better */
 	bool chunking_failed; /* perhaps why the session ended: without BDAT it may do better */
+	bool offers_failed;   /* likewise: with no_offers */
 	unsigned mechanism;   /* enum ehlo_auth in use */
 	unsigned auth_step;
 	struct ehlo ehlo;

@@ -251,10 +251,21 @@ static void give_up(struct session *s, struct transaction *t)
 	done(s);
 }
 
+/* A parameter that it offers to understand (RFC 5321 §4.1.1.11). */
+static bool parameter_refused(const struct session *s, int code)
+{
+	return (code == 504 || code == 555) && (s->ehlo.size || s->ehlo.eightbitmime || s->ehlo.dsn);
+}
+
 static void on_mail(struct session *s, struct transaction *t, int code)
 {
 	if (code >= 300 && code < 400) {
 		session_end_confused(s);
+		return;
+	}
+	if (parameter_refused(s, code)) {
+		session_end(s, "Connected to ", " but it refused what it offers.\n", true);
+		s->offers_failed = true;
 		return;
 	}
 	t->stage = TRANSACTION_RCPT;
@@ -475,5 +486,5 @@ void session_on_closing(struct session *s)
 	/* It said that it has not taken the message. */
 	if (t && !dot)
 		t->try_another = true;
-	s->chunking_failed = false;
+	s->chunking_failed = s->offers_failed = false;
 }
