@@ -18,7 +18,10 @@ from quilltest.sink import DROP, Sink, Stall
 ACCEPTED = ("K", "127.0.0.1 accepted message.\nRemote host said: 250 2.0.0 kept\n")
 NO_CONNECTION = ("Z", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\n"
                  "Tried 127.0.0.1: connection refused.\n")
-DIED = ("Z", "Connected to 127.0.0.1 but connection died. (#4.4.2)\n")
+
+
+def died(before, how="It hung up", duplicate=""):
+    return "Z", f"Connected to 127.0.0.1 but connection died. {duplicate}(#4.4.2)\n{how} before {before}.\n"
 
 
 @pytest.fixture(name="sink", params=[("PIPELINING", "SIZE 1000000"), (), ("PIPELINING", "SIZE", "CHUNKING"), ("CHUNKING",)],
@@ -129,8 +132,10 @@ def test_single_recipient_refused(sink, rspawn, reply, letter):
     ("dot", "421 no", ("Z", "127.0.0.1 failed after I sent the message.\nRemote host said: 421 no\n")),
     ("helo", "550 no", ("Z", "Connected to 127.0.0.1 but my name was rejected.\nRemote host said: 550 no\n")),
     ("connect", "554 no", ("Z", "Connected to 127.0.0.1 but greeting failed.\nRemote host said: 554 no\n")),
-    ("connect", DROP, DIED), ("helo", DROP, DIED), ("mail", DROP, DIED), ("rcpt", DROP, DIED), ("data", DROP, DIED),
-    ("dot", DROP, ("Z", "Connected to 127.0.0.1 but connection died. Possible duplicate! (#4.4.2)\n")),
+    ("connect", DROP, died("its greeting")), ("helo", DROP, died("its answer to EHLO")),
+    ("mail", DROP, died("its answer to MAIL")), ("rcpt", DROP, died("its answer to RCPT")),
+    ("data", DROP, died("its answer to DATA")),
+    ("dot", DROP, died("its answer to the message", duplicate="Possible duplicate! ")),
 ])
 def test_failures_and_the_next_message(sink, rspawn, stage, reply, result):
     if stage == "data" and "CHUNKING" in sink.extensions:
@@ -194,7 +199,16 @@ def test_sessions_grow_with_success(sink):
 @pytest.mark.parametrize("reply", ["421 4.7.0 too many connections", "450 busy"])
 def test_no_place_for_more_sessions_is_no_failure(sink, reply):
     """A server with two places: messages wait for those instead of being deferred."""
-    sink.on("connect", lambda a, s: reply if sink.open > 2 else None)
+    taken, lock = [], threading.Lock()
+
+    def take_place(_, session):
+        with lock:
+            taken[:] = [s for s in taken if s.connection.fileno() != -1]
+            if len(taken) == 2:
+                return reply
+            taken.append(session)
+            return None
+    sink.on("connect", take_place)
     sink.on("dot", Stall(0.02))
     with Rspawn(smtproutes=f":127.0.0.1:{sink.port}") as r:
         numbers = [r.request([f"r{i}@h.test"]) for i in range(100)]
@@ -282,7 +296,7 @@ def test_refused_and_silent_servers():
     with Sink() as sink, Rspawn(smtproutes=f":127.0.0.1:{sink.port}", ) as r:
         sink.on("mail", Stall(30))
         start = time.monotonic()
-        assert r.deliver() == [DIED]
+        assert r.deliver() == [died("its answer to MAIL", "Time was up")]
         assert time.monotonic() - start < 8
 
 

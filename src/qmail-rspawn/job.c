@@ -111,12 +111,26 @@ static void note_server(struct job *j)
 		buf_add(&j->server, name);
 }
 
+/* When the connection ended, if that is what happened. */
+static void add_stage(const struct job *j, const char *end, struct buf *text)
+{
+	const struct transaction *t = &j->transaction;
+
+	if (t->lost_before)
+		buf_addf(text, "%s before %s%s", t->late ? "Time was up" : "It hung up", t->lost_before, end);
+}
+
 /* It says them to nobody if another server answers. */
 static void note_said(struct job *j)
 {
+	struct buf said = BUF_INIT(TRANSACTION_TEXT_MAX + TRIED_LINE);
+
+	buf_add(&said, buf_str(&j->transaction.message.text));
+	add_stage(j, "", &said);
 	j->said_at = j->tried.n;
-	note_tried(j, str_trim_end(buf_str(&j->transaction.message.text)));
+	note_tried(j, str_trim_end(buf_str(&said)));
 	j->said_n = j->tried.n - j->said_at;
+	buf_free(&said);
 }
 
 /* Behind the words of a server: which one that is, and what became of the others. */
@@ -127,6 +141,7 @@ static void add_story(const struct job *j, struct buf *text)
 		buf_add(text, buf_str(&j->server));
 		buf_addz(text, ".\n");
 	}
+	add_stage(j, ".\n", text);
 	buf_add(text, str_head(buf_str(&j->tried), j->said_at));
 	buf_add(text, str_from(buf_str(&j->tried), j->said_at + j->said_n));
 }

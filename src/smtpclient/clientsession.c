@@ -111,9 +111,37 @@ void session_end_confused(struct session *s)
 	session_end(s, "Connected to ", " but its replies make no sense. (#4.5.0)\n", s->reply.text.n > 0);
 }
 
+/* What the server owes us, in words. */
+static const char *awaited(const struct session *s, const struct transaction *t)
+{
+	static const char *const by_session[SESSION_READY] = {
+		[SESSION_GREETING] = "its greeting",
+		[SESSION_EHLO] = "its answer to EHLO",
+		[SESSION_HELO] = "its answer to HELO",
+		[SESSION_STARTTLS] = "its answer to STARTTLS",
+		[SESSION_HANDSHAKE] = "TLS began",
+		[SESSION_AUTH] = "its answer to AUTH",
+	};
+	static const char *const by_transaction[TRANSACTION_DONE] = {
+		[TRANSACTION_NEW] = "it was asked",
+		[TRANSACTION_RESET] = "its answer to RSET",
+		[TRANSACTION_MAIL] = "its answer to MAIL",
+		[TRANSACTION_RCPT] = "its answer to RCPT",
+		[TRANSACTION_DATA] = "its answer to DATA",
+		[TRANSACTION_BODY] = "it had the whole message",
+		[TRANSACTION_DOT] = "its answer to the message",
+	};
+
+	return s->stage < SESSION_READY ? by_session[s->stage] : by_transaction[t->stage];
+}
+
 static void report_lost(struct session *s, struct transaction *t)
 {
-	if (t && t->message.letter == 0 && perhaps_taken(s, t))
+	if (t == NULL)
+		return;
+	t->lost_before = awaited(s, t);
+	t->late = s->silent;
+	if (t->message.letter == 0 && perhaps_taken(s, t))
 		session_report(s, &t->message, 'Z', "Connected to ",
 			       " but connection died. Possible duplicate! (#4.4.2)\n", false);
 }

@@ -27,6 +27,8 @@ void transaction_restart(struct transaction *t)
 		record_clear(&t->rcpt[i]);
 	record_clear(&t->message);
 	t->stage = TRANSACTION_NEW;
+	t->lost_before = NULL;
+	t->late = false;
 	t->wishes_told = t->try_another = t->refused = t->asked = t->chunk = false;
 	t->replies = t->next_rcpt = t->end = t->accepted = 0;
 	t->body = TRANSACTION_BODY_NOT_YET;

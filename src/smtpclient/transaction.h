@@ -69,6 +69,9 @@ struct transaction {
 	bool try_another;
 	bool wishes_told; /* the server understands wishes and was told these: reports of success are up to it */
 	size_t replies;   /* received in this transaction */
+	/* The connection ended before this came from the server, in words; NULL: it did not. `late`: time was up. */
+	const char *lost_before;
+	bool late;
 
 	/* The session's own notes. */
 	size_t next_rcpt; /* whose reply comes next */
