@@ -266,4 +266,5 @@ SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect maildirsmtp maildirqmtp \
 TEST_journal_test := simdisk
 TEST_journal_crash_test := simdisk
 TEST_journal_fuzz := simdisk
+TEST_quote_fuzz := smtpserver
 TEST_maildir_crash_test := simdisk

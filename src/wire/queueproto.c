@@ -53,6 +53,7 @@ void queue_put_message(struct buf *b, const struct message_packet *m)
 }
 
 enum { RECIPIENT_DONE = 1, RECIPIENT_HAS_ATTRIBUTES = 2 };
+#define RECIPIENT_BYTES_MIN 5 /* its flags and the length of its address */
 
 void queue_put_recipient(struct buf *b, bool done, struct str address, struct str attributes)
 {
@@ -76,7 +77,9 @@ bool queue_get_message(struct wire_reader *r, struct message_packet *m)
 	m->attributes = wire_get_str(r, QUEUE_PACKET_MAX);
 	m->first = wire_get_u32(r);
 	m->count = wire_get_u32(r);
-	return !r->bad && m->first <= m->total && m->count <= m->total - m->first;
+	/* Receivers make room for as many as it says. */
+	return !r->bad && m->first <= m->total && m->count <= m->total - m->first &&
+	       m->count <= r->rest.n / RECIPIENT_BYTES_MIN;
 }
 
 bool queue_get_recipient_all(struct wire_reader *r, bool *done, struct str *address, struct str *attributes)
