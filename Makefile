@@ -97,14 +97,16 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # A unit test links its own folder's library (if it is one), what that builds
-# on, and what TEST_<name> names besides.
+# on, what TEST_<name> names besides, and the library for tests.
+test_libraries = $(filter $(LIBRARIES),$(firstword $(subst /, ,$(1)))) $(TEST_$(notdir $(1))) testing
+
 define test_rule
-$(BUILD)/test/$(1): $(BUILD)/obj/$(1).o $(call archives,$(filter $(LIBRARIES),$(firstword $(subst /, ,$(1)))) $(TEST_$(notdir $(1))))
+$(BUILD)/test/$(1): $(BUILD)/obj/$(1).o $(call archives,$(call test_libraries,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LINK $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $(BUILD)/obj/$(1).o -Wl,--start-group \
-		$(call archives,$(filter $(LIBRARIES),$(firstword $(subst /, ,$(1)))) $(TEST_$(notdir $(1)))) -Wl,--end-group \
-		$(call system_libs,$(call packages,$(filter $(LIBRARIES),$(firstword $(subst /, ,$(1)))) $(TEST_$(notdir $(1))))) -lcmocka
+		$(call archives,$(call test_libraries,$(1))) -Wl,--end-group \
+		$(call system_libs,$(call packages,$(call test_libraries,$(1)))) -lcmocka
 endef
 $(foreach t,$(patsubst src/%.c,%,$(TEST_SOURCES)),$(eval $(call test_rule,$(t))))
 

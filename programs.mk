@@ -12,7 +12,8 @@
 LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery classicqueue maillog route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
-	dnsmessage ucspi netrules serving tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog
+	dnsmessage ucspi netrules serving tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog \
+	testing
 
 # Values: views, buffers, errors, dates, checksums. No operating system.
 LIB_base :=
@@ -124,6 +125,8 @@ LIB_dnstool := base sys dns filter
 LIB_supervision := base sys filter
 # Lines of logs: stamps, patterns, directories that rotate.
 LIB_linelog := base sys filter
+# A place for unit tests. All of them may use it, and nothing else may.
+LIB_testing := base sys
 # What qmail-send's log says of each message and delivery. Pure.
 LIB_analog := base
 

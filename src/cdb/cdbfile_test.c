@@ -13,26 +13,21 @@
 #include "cdb/cdbfile.h"
 #include "cdb/cdbmaker.h"
 #include "sys/io.h"
+#include "testing/testplace.h"
 
-static char dir[] = "/tmp/cdbfile_test.XXXXXX";
 static int dirfd_of_test;
 
 static int make_dir(void **state)
 {
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	dirfd_of_test = open(dir, O_RDONLY | O_DIRECTORY);
+	testplace_begin(state);
+	dirfd_of_test = open(testplace(), O_RDONLY | O_DIRECTORY);
 	return dirfd_of_test == -1;
 }
 
 static int remove_dir(void **state)
 {
-	(void)state;
-	unlinkat(dirfd_of_test, "t.cdb", 0);
-	unlinkat(dirfd_of_test, "empty.cdb", 0);
 	close(dirfd_of_test);
-	return rmdir(dir);
+	return testplace_end(state);
 }
 
 static struct str number_key(struct buf *b, int i)

@@ -11,8 +11,8 @@
 
 #include "classicqueue/progress.h"
 #include "sys/file.h"
+#include "testing/testplace.h"
 
-static char dir_name[] = "/tmp/progress_test.XXXXXX";
 static int dir;
 
 static struct progress open_it(void)
@@ -71,18 +71,19 @@ static void half_a_line_does_not_count(void **state)
 	progress_close(&p);
 }
 
+static int begin(void **state)
+{
+	testplace_begin(state);
+	dir = file_open_dir(AT_FDCWD, testplace());
+	return dir == -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_written_down_is_known_again),
 		cmocka_unit_test(half_a_line_does_not_count),
 	};
-	int result;
 
-	if (mkdtemp(dir_name) == NULL)
-		return 1;
-	dir = file_open_dir(AT_FDCWD, dir_name);
-	result = cmocka_run_group_tests(tests, NULL, NULL);
-	file_unlink(dir, "progress");
-	return result || unlinkat(AT_FDCWD, dir_name, AT_REMOVEDIR);
+	return cmocka_run_group_tests(tests, begin, testplace_end);
 }

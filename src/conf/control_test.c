@@ -11,44 +11,19 @@
 
 #include "conf/control.h"
 #include "sys/home.h"
-
-static char home[] = "/tmp/control_test.XXXXXX";
+#include "testing/testplace.h"
 
 static const char *path_of(const char *name)
 {
 	static char path[200];
 
-	snprintf(path, sizeof path, "%s/control/%s", home, name);
+	snprintf(path, sizeof path, "control/%s", name);
 	return path;
 }
 
 static void put(const char *name, struct str text)
 {
-	FILE *f = fopen(path_of(name), "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
-	assert_int_equal(fclose(f), 0);
-}
-
-static int set_up(void **state)
-{
-	struct err e;
-
-	(void)state;
-	if (mkdtemp(home) == NULL || mkdir(path_of(""), 0700) != 0)
-		return -1;
-	setenv("QMAILHOME", home, 1);
-	return home_open(&e) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf %s", home);
-	return system(command);
+	testplace_put(path_of(name), text);
 }
 
 /* The value of a line file with this text. */
@@ -234,5 +209,5 @@ int main(void)
 		cmocka_unit_test(unreadable_files_are_errors),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, testplace_begin_home, testplace_end);
 }

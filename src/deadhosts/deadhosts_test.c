@@ -12,8 +12,8 @@
 #include "deadhosts/deadhosts.h"
 #include "sys/home.h"
 #include "sys/unixsock.h"
+#include "testing/testplace.h"
 
-static char dir[] = "/tmp/deadhosts.XXXXXX";
 static struct buf seen;
 
 static void note(const struct dead_host *h)
@@ -30,7 +30,6 @@ static pid_t serve(const char *const *hosts, size_t n, bool forget)
 	struct err e;
 	pid_t pid;
 
-	assert_int_equal(chdir(dir), 0);
 	assert_true(unixsock_listen("run/rspawn", UNIXSOCK_PACKET, 0600, &listener, &e));
 	pid = fork();
 	if (pid) {
@@ -84,30 +83,14 @@ static void test_answers(void **state)
 
 static int set_up(void **state)
 {
-	char path[100];
-	struct err e;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof path, "%s/run", dir);
-	assert_int_equal(mkdir(path, 0700), 0);
-	setenv("QMAILHOME", dir, 1);
-	assert_true(home_open(&e));
+	testplace_begin_home(state);
+	testplace_mkdir("run");
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(chdir(dir), 0);
-	unlink("run/rspawn");
-	rmdir("run");
-	return rmdir(dir);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers) };
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, testplace_end);
 }

@@ -13,37 +13,15 @@
 #include "inject/inject.h"
 #include "inject/setup.h"
 #include "sys/io.h"
-
-static char home[] = "/tmp/inject_test.XXXXXX";
+#include "testing/testplace.h"
 
 static int set_up(void **state)
 {
-	char path[100];
-	FILE *f;
-
-	(void)state;
-	if (mkdtemp(home) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/control", home);
-	if (mkdir(path, 0700) != 0)
-		return -1;
-	snprintf(path, sizeof path, "%s/control/me", home);
-	f = fopen(path, "w");
-	if (f == NULL || fputs("a.test\n", f) == EOF || fclose(f) != 0)
-		return -1;
 	clearenv();
-	setenv("QMAILHOME", home, 1);
+	testplace_begin_home(state);
+	testplace_putz("control/me", "a.test\n");
 	setenv("QMAILUSER", "joe", 1);
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof command, "/bin/rm -rf %s", home);
-	return system(command);
 }
 
 /* Puts a file with that text, or an empty one, in place of a descriptor; returns the old one. */
@@ -122,7 +100,7 @@ static void settings_come_from_files_and_environment(void **state)
 	assert_null(s.facts.followup);
 	setup_free(&s);
 
-	setenv("QMAILMFTFILE", home, 1);
+	setenv("QMAILMFTFILE", testplace(), 1);
 	assert_false(setup_read(&s, &e));
 	assert_int_equal(e.kind, ERR_TEMPORARY);
 	assert_true(str_starts(str_of(e.text), STR("read error: ")));
@@ -139,5 +117,5 @@ int main(void)
 		cmocka_unit_test(settings_come_from_files_and_environment),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, testplace_end);
 }

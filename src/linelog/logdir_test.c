@@ -15,37 +15,24 @@
 #include "linelog/oldlogs.h"
 #include "sys/file.h"
 #include "sys/io.h"
+#include "testing/testplace.h"
 
-static char top[] = "/tmp/logdir_test.XXXXXX";
 static char name[64];
 static int dir;
 
 static int begin(void **state)
 {
-	(void)state;
-	snprintf(top, sizeof top, "/tmp/logdir_test.XXXXXX");
-	if (mkdtemp(top) == NULL)
-		return -1;
-	snprintf(name, sizeof name, "%s/log", top);
-	mkdir(name, 0700);
+	testplace_begin(state);
+	testplace_mkdir("log");
+	snprintf(name, sizeof name, "%s", testplace_path("log"));
 	dir = open(name, O_RDONLY | O_DIRECTORY);
 	return dir == -1 ? -1 : 0;
 }
 
-static bool drop(void *ctx, const char *file)
-{
-	(void)ctx;
-	unlinkat(dir, file, 0);
-	return true;
-}
-
 static int end(void **state)
 {
-	(void)state;
-	file_list(dir, drop, NULL);
 	close(dir);
-	rmdir(name);
-	return rmdir(top);
+	return testplace_end(state);
 }
 
 static void put(const char *file, const char *content, mode_t mode)

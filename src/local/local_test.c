@@ -1,6 +1,5 @@
 /* Deliveries in this process: what each part does on a real file system. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,31 +23,9 @@
 #include "local/maildir.h"
 #include "local/mbox.h"
 #include "sys/home.h"
+#include "testing/testplace.h"
 
-static char home[64];
 static struct message message;
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(home, "/tmp/local.XXXXXX");
-	assert_non_null(mkdtemp(home));
-	chmod(home, 0755);
-	return chdir(home);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(chdir("/"), 0);
-	return nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static void put_file(const char *name, const char *text, mode_t mode)
 {
@@ -131,7 +108,7 @@ static struct local_job job_for(int fd)
 {
 	return (struct local_job){
 		.user = "joe",
-		.home = home,
+		.home = testplace(),
 		.local = "joe",
 		.dash = "",
 		.ext = "",
@@ -197,7 +174,7 @@ static void forwards_go_to_the_queue(void **state)
 	(void)state;
 	put_file("queue", "#!/bin/sh\ncat >message; tr '\\000' ' ' <&1 >envelope; exit $(cat status)\n", 0755);
 	put_file("status", "0", 0644);
-	setenv("QMAILHOME", home, 1);
+	setenv("QMAILHOME", testplace(), 1);
 	setenv("QMAILQUEUE", "./queue", 1);
 	assert_true(home_open(&e));
 	assert_true(message_open(&message, fd, &e));
@@ -296,11 +273,11 @@ static void leftovers_are_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(search_for_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_message_to_everything, setup, teardown),
-		cmocka_unit_test_setup_teardown(addresses_are_bounded, setup, teardown),
-		cmocka_unit_test_setup_teardown(forwards_go_to_the_queue, setup, teardown),
-		cmocka_unit_test_setup_teardown(mbox_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(search_for_files, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(one_message_to_everything, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(addresses_are_bounded, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(forwards_go_to_the_queue, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(mbox_entries, testplace_begin, testplace_end),
 		cmocka_unit_test(maildir_names),
 		cmocka_unit_test(hostile_host_names_are_escaped),
 		cmocka_unit_test(leftovers_are_killed),

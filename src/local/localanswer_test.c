@@ -1,4 +1,3 @@
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,29 +13,7 @@
 #include <unistd.h>
 
 #include "local/localanswer.h"
-
-static char home[64];
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(home, "/tmp/localanswer.XXXXXX");
-	assert_non_null(mkdtemp(home));
-	return chdir(home);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(chdir("/"), 0);
-	return nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "testing/testplace.h"
 
 static void put_file(const char *name, const char *text, mode_t mode)
 {
@@ -51,7 +28,7 @@ static enum recipient_answer ask(const char *dash, const char *ext)
 {
 	const struct local_job job = {
 		.user = "joe",
-		.home = home,
+		.home = testplace(),
 		.local = "joe",
 		.dash = dash,
 		.ext = ext,
@@ -110,7 +87,7 @@ static void what_would_be_deferred_is_unknown(void **state)
 	assert_int_equal(ask("-", "blank"), RECIPIENT_UNKNOWN);
 	assert_int_equal(ask("-", "open"), RECIPIENT_UNKNOWN);
 	assert_int_equal(ask("-", "x"), RECIPIENT_UNKNOWN);
-	chmod(home, 0702);
+	chmod(testplace(), 0702);
 	assert_int_equal(ask("-", "nobody"), RECIPIENT_UNKNOWN);
 }
 
@@ -139,11 +116,11 @@ static void nothing_is_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_can_be_delivered_exists, setup, teardown),
-		cmocka_unit_test_setup_teardown(programs_decide_for_themselves, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_would_bounce_is_absent, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_would_be_deferred_is_unknown, setup, teardown),
-		cmocka_unit_test_setup_teardown(nothing_is_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_can_be_delivered_exists, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(programs_decide_for_themselves, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(what_would_bounce_is_absent, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(what_would_be_deferred_is_unknown, testplace_begin, testplace_end),
+		cmocka_unit_test_setup_teardown(nothing_is_written, testplace_begin, testplace_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

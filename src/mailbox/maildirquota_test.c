@@ -1,7 +1,6 @@
 #include "mailbox/maildirquota.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,40 +11,15 @@
 #include <cmocka.h>
 
 #include "mailbox/maildirmaker.h"
+#include "testing/testplace.h"
 
-static char dir[64];
 static struct err e;
 
 static int setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/maildirquota.XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chdir(dir), 0);
+	testplace_begin(state);
 	assert_true(maildir_make("a/b/M", &e));
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(chdir("/"), 0);
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
 }
 
 static void is(const char *path, const char *text)
@@ -71,7 +45,7 @@ static void directories_are_made_for_their_owner(void **state)
 	}
 	assert_true(maildir_make("./a/b/M/", &e));
 	assert_true(maildir_make("M2", &e));
-	put("file", "");
+	testplace_putz("file", "");
 	assert_false(maildir_make("file/M", &e));
 }
 
@@ -82,10 +56,10 @@ static void without_a_file_there_is_no_quota(void **state)
 	(void)state;
 	assert_true(maildirquota_open("a/b/M", NULL, &q, &e));
 	assert_int_equal(q.dir, -1);
-	put("a/b/M/maildirsize", "0S\n0 0\n");
+	testplace_putz("a/b/M/maildirsize", "0S\n0 0\n");
 	assert_true(maildirquota_open("a/b/M", NULL, &q, &e));
 	assert_int_equal(q.dir, -1);
-	put("a/b/M/maildirsize", "rubbish");
+	testplace_putz("a/b/M/maildirsize", "rubbish");
 	assert_true(maildirquota_open("a/b/M", NULL, &q, &e));
 	assert_int_equal(q.dir, -1);
 }
@@ -100,12 +74,12 @@ static void messages_of_all_folders_count_once(void **state)
 
 	(void)state;
 	assert_true(maildir_make("a/b/M/.f", &e) && maildir_make("a/b/M/.Trash", &e));
-	put("a/b/M/new/1,S=300", "x");
-	put("a/b/M/cur/2:2,S", "seven..");
-	put("a/b/M/cur/3,S=100:2,T", "x");
-	put("a/b/M/.f/cur/4,S=50,W=60:2,", "x");
-	put("a/b/M/.Trash/cur/5,S=900:2,", "x");
-	put("a/b/M/tmp/6,S=900", "x");
+	testplace_putz("a/b/M/new/1,S=300", "x");
+	testplace_putz("a/b/M/cur/2:2,S", "seven..");
+	testplace_putz("a/b/M/cur/3,S=100:2,T", "x");
+	testplace_putz("a/b/M/.f/cur/4,S=50,W=60:2,", "x");
+	testplace_putz("a/b/M/.Trash/cur/5,S=900:2,", "x");
+	testplace_putz("a/b/M/tmp/6,S=900", "x");
 	assert_true(maildirquota_open("a/b/M", &limit, &q, &e));
 	assert_true(maildirquota_fits(&q, 1000 - 357, &fits, &e));
 	assert_true(fits);
@@ -123,7 +97,7 @@ static void messages_of_all_folders_count_once(void **state)
 	assert_true(fits);
 	is("a/b/M/maildirsize", "1000S\n357 3\n");
 	/* Where much is free nobody counts. */
-	put("a/b/M/maildirsize", "900000000S\n1000 3\n1000 1\n");
+	testplace_putz("a/b/M/maildirsize", "900000000S\n1000 3\n1000 1\n");
 	q.quota.bytes = 900000000;
 	assert_true(maildirquota_room(&q, &room, &e));
 	assert_int_equal(room, 900000000 - 2000);
@@ -140,7 +114,7 @@ static void a_new_limit_replaces_the_old_one(void **state)
 	bool fits;
 
 	(void)state;
-	put("a/b/M/maildirsize", "5S\n0 0\n");
+	testplace_putz("a/b/M/maildirsize", "5S\n0 0\n");
 	assert_true(maildirquota_open("a/b/M", &limit, &q, &e));
 	assert_true(maildirquota_fits(&q, 100, &fits, &e));
 	assert_true(fits);
@@ -154,8 +128,8 @@ static void a_folder_belongs_to_the_maildir_above(void **state)
 
 	(void)state;
 	assert_true(maildir_make("a/b/M/.f", &e));
-	put("a/b/M/.f/maildirfolder", "");
-	put("a/b/M/maildirsize", "5S\n0 0\n");
+	testplace_putz("a/b/M/.f/maildirfolder", "");
+	testplace_putz("a/b/M/maildirsize", "5S\n0 0\n");
 	assert_true(maildirquota_open("a/b/M/.f/", NULL, &q, &e));
 	assert_int_equal(q.quota.bytes, 5);
 	maildirquota_count(&q, 3, 1);
@@ -169,7 +143,7 @@ static void a_long_file_is_written_anew(void **state)
 	bool fits;
 
 	(void)state;
-	put("a/b/M/maildirsize", "1000000S\n");
+	testplace_putz("a/b/M/maildirsize", "1000000S\n");
 	assert_true(maildirquota_open("a/b/M", NULL, &q, &e));
 	for (int i = 0; i < 1500; i++)
 		maildirquota_count(&q, 1, 1);
@@ -183,7 +157,7 @@ static void links_and_pipes_are_not_followed(void **state)
 	struct maildirquota q;
 
 	(void)state;
-	put("elsewhere", "5S\n");
+	testplace_putz("elsewhere", "5S\n");
 	assert_int_equal(symlink("../../../elsewhere", "a/b/M/maildirsize"), 0);
 	assert_true(maildirquota_open("a/b/M", NULL, &q, &e));
 	assert_int_equal(q.dir, -1);
@@ -192,7 +166,7 @@ static void links_and_pipes_are_not_followed(void **state)
 	assert_false(maildirquota_open("a/b/M", NULL, &q, &e));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, testplace_end)
 
 int main(void)
 {

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "mailbox/maildirscan.h"
+#include "testing/testplace.h"
 
-static char place[] = "/tmp/maildirscan.XXXXXX";
 static int dir;
 
 static void put(const char *name, time_t mtime, time_t atime)
@@ -29,20 +29,9 @@ static void put(const char *name, time_t mtime, time_t atime)
 
 static int begin(void **state)
 {
-	(void)state;
-	if (mkdtemp(place) == NULL)
-		return -1;
-	dir = open(place, O_RDONLY | O_DIRECTORY);
+	testplace_begin(state);
+	dir = open(testplace(), O_RDONLY | O_DIRECTORY);
 	return mkdirat(dir, "new", 0700) | mkdirat(dir, "cur", 0700) | mkdirat(dir, "tmp", 0700);
-}
-
-static int end(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -r %s", place);
-	return system(command);
 }
 
 static void lists_messages_by_age(void **state)
@@ -101,5 +90,5 @@ int main(void)
 		cmocka_unit_test(cleans_what_is_abandoned),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, testplace_end);
 }

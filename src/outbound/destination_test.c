@@ -10,59 +10,33 @@
 
 #include "outbound/destination.h"
 #include "sys/home.h"
+#include "testing/testplace.h"
 
 static struct outsettings settings;
 static struct destination d;
 static struct dns_answer answer;
 
-static void put_file(const char *dir, const char *name, const char *text)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof path, "%s/control/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static int set_up(void **state)
 {
-	static char dir[] = "/tmp/destination.XXXXXX";
-	char path[200];
 	struct err e;
 
-	*state = dir;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof path, "%s/control", dir);
-	assert_int_equal(mkdir(path, 0700), 0);
-	put_file(dir, "me", "me.test\n");
-	put_file(
-	    dir, "smtproutes",
+	testplace_begin_home(state);
+	testplace_putz("control/me", "me.test\n");
+	testplace_putz(
+	    "control/smtproutes",
 	    "plain.test:192.0.2.1\nport.test:192.0.2.1:2525\nv6.test:[2001:db8::1]:26\nv6b.test:[IPv6:2001:db8::1]\n"
 	    "name.test:relay.test:27\n.sub.test:192.0.2.2\nmx.sub.test:\nbad.test:192.0.2.1:x\n[192.0.2.9]:192.0.2."
 	    "3\n");
-	put_file(dir, "addressfamily", "four.test:4only\n.six.test:6\n");
-	put_file(dir, "moreipme", "192.0.2.77\n");
-	setenv("QMAILHOME", dir, 1);
-	assert_true(home_open(&e));
+	testplace_putz("control/addressfamily", "four.test:4only\n.six.test:6\n");
+	testplace_putz("control/moreipme", "192.0.2.77\n");
 	assert_true(outsettings_load(&settings, &e));
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = { "control/me", "control/smtproutes", "control/addressfamily",
-					     "control/moreipme" };
-
-	assert_int_equal(chdir(*state), 0);
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		unlink(files[i]);
-	rmdir("control");
-	rmdir(*state);
 	outsettings_free(&settings);
-	return 0;
+	return testplace_end(state);
 }
 
 static void begin(const char *host)

@@ -10,54 +10,21 @@
 
 #include "outbound/outidentity.h"
 #include "sys/home.h"
-
-static char dir[] = "/tmp/outidentity.XXXXXX";
-
-static void put_file(const char *name, const char *text)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof path, "%s/control/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
+#include "testing/testplace.h"
 
 static int set_up(void **state)
 {
-	char path[200];
-	struct err e;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof path, "%s/control", dir);
-	assert_int_equal(mkdir(path, 0700), 0);
-	setenv("QMAILHOME", dir, 1);
-	assert_true(home_open(&e));
-	put_file("me", "me.test\n");
+	testplace_begin_home(state);
+	testplace_putz("control/me", "me.test\n");
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const files[] = { "control/me", "control/outgoingip", "control/outgoingips" };
-
-	(void)state;
-	assert_int_equal(chdir(dir), 0);
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-		unlink(files[i]);
-	rmdir("control");
-	return rmdir(dir);
 }
 
 static bool load(struct outidentities *all, const char *addresses, const char *domains)
 {
 	struct err e;
 
-	put_file("outgoingip", addresses);
-	put_file("outgoingips", domains);
+	testplace_putz("control/outgoingip", addresses);
+	testplace_putz("control/outgoingips", domains);
 	return outidentities_load(all, &e);
 }
 
@@ -127,5 +94,5 @@ int main(void)
 		cmocka_unit_test(test_lines_that_make_no_sense),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, testplace_end);
 }

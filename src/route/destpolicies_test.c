@@ -12,35 +12,11 @@
 
 #include "route/destpolicies.h"
 #include "sys/home.h"
-
-static char dir[] = "/tmp/destpolicies.XXXXXX";
-
-static int make_home(void **state)
-{
-	struct err e;
-
-	(void)state;
-	if (mkdtemp(dir) == NULL || chdir(dir) == -1 || mkdir("control", 0755) == -1)
-		return -1;
-	setenv("QMAILHOME", dir, 1);
-	return home_enter(&e) ? 0 : -1;
-}
-
-static int remove_home(void **state)
-{
-	(void)state;
-	unlink("control/destinations");
-	rmdir("control");
-	return rmdir(dir);
-}
+#include "testing/testplace.h"
 
 static bool load(struct destpolicies *p, const char *text, struct err *e)
 {
-	FILE *f = fopen("control/destinations", "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	testplace_putz("control/destinations", text);
 	return destpolicies_load(p, e);
 }
 
@@ -167,5 +143,5 @@ int main(void)
 		cmocka_unit_test(bad_lines_are_named),
 	};
 
-	return cmocka_run_group_tests(tests, make_home, remove_home);
+	return cmocka_run_group_tests(tests, testplace_begin_home, testplace_end);
 }

@@ -11,53 +11,28 @@
 
 #include "route/route.h"
 #include "sys/home.h"
+#include "testing/testplace.h"
 
 static struct route_tables tables;
 
-static void write_control(const char *name, const char *text)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof path, "control/%s", name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static int setup(void **state)
 {
-	static char dir[] = "/tmp/route-test.XXXXXX";
 	struct err e;
 
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chdir(dir), 0);
-	mkdir("control", 0755);
-	setenv("QMAILHOME", dir, 1);
-	assert_true(home_open(&e));
-	write_control("me", "a.test\n");
-	write_control("percenthack", "hack.test\n");
-	write_control("locals", "a.test\nhack2.test\n");
-	write_control("virtualdomains", "v.test:games-virt\nu@w.test:special\n.sub.test:subby\nexc.sub.test:\n");
+	testplace_begin_home(state);
+	testplace_putz("control/me", "a.test\n");
+	testplace_putz("control/percenthack", "hack.test\n");
+	testplace_putz("control/locals", "a.test\nhack2.test\n");
+	testplace_putz("control/virtualdomains",
+		       "v.test:games-virt\nu@w.test:special\n.sub.test:subby\nexc.sub.test:\n");
 	assert_true(route_load(&tables, &e));
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	static const char *const names[] = { "me", "percenthack", "locals", "virtualdomains" };
-	char path[64];
-
-	(void)state;
 	route_free(&tables);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		snprintf(path, sizeof path, "control/%s", names[i]);
-		unlink(path);
-	}
-	rmdir("control");
-	return rmdir(getenv("QMAILHOME"));
+	return testplace_end(state);
 }
 
 static void routed(const char *in, enum route_channel channel, const char *want)

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -34,8 +33,9 @@
 
 #include "sandbox/sandbox.h"
 #include "sys/home.h"
+#include "testing/testplace.h"
 
-static char dir[64], home[80], outside[80];
+static char home[80], outside[80];
 
 /* In a child: the line is the answer. */
 #define MUST(x)                                    \
@@ -57,13 +57,11 @@ static int setup(void **state)
 {
 	char path[200];
 
-	(void)state;
-	strcpy(dir, "/tmp/sandbox.XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(home, sizeof home, "%s/home", dir);
-	snprintf(outside, sizeof outside, "%s/outside", dir);
-	mkdir(home, 0755);
-	mkdir(outside, 0755);
+	testplace_begin(state);
+	testplace_mkdir("home");
+	testplace_mkdir("outside");
+	snprintf(home, sizeof home, "%s", testplace_path("home"));
+	snprintf(outside, sizeof outside, "%s", testplace_path("outside"));
 	setenv("QMAILHOME", home, 1);
 	unsetenv("QMAILQUEUE");
 	assert_int_equal(chdir(home), 0);
@@ -78,19 +76,6 @@ static int setup(void **state)
 	/* Configuration may be kept elsewhere. */
 	assert_int_equal(symlink(path, "control/link"), 0);
 	return symlink(outside, "etc");
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(chdir("/"), 0);
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int status_of(int (*act)(void), const struct sandbox_rights *r)
@@ -625,5 +610,5 @@ int main(void)
 		cmocka_unit_test(test_programs),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, testplace_end);
 }

@@ -1,5 +1,4 @@
 /* The check against a scripted qmail-lspawn in a child process. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,56 +21,31 @@
 #include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/unixsock.h"
+#include "testing/testplace.h"
 #include "wire/recipientproto.h"
 
-static char home[] = "/tmp/mailboxcheck.XXXXXX";
 static struct route_tables routes;
 static struct mailbox_check check;
 static int asked; /* what the server heard, one line each, is appended to this file */
-
-static void put_control(const char *name, const char *text)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof path, "control/%s", name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 static int setup_group(void **state)
 {
 	struct err e;
 
-	(void)state;
-	assert_non_null(mkdtemp(home));
-	assert_int_equal(chdir(home), 0);
-	mkdir("control", 0755);
-	mkdir("run", 0755);
-	setenv("QMAILHOME", home, 1);
-	assert_true(home_open(&e));
-	put_control("me", "a.test\n");
-	put_control("percenthack", "a.test\n");
-	put_control("virtualdomains", "v.test:virt\n");
+	testplace_begin_home(state);
+	testplace_mkdir("run");
+	testplace_putz("control/me", "a.test\n");
+	testplace_putz("control/percenthack", "a.test\n");
+	testplace_putz("control/virtualdomains", "v.test:virt\n");
 	assert_true(route_load(&routes, &e));
 	asked = open("asked", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	return asked == -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static int teardown_group(void **state)
 {
-	(void)state;
 	route_free(&routes);
-	assert_int_equal(chdir("/"), 0);
-	return nftw(home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return testplace_end(state);
 }
 
 /* What a question is answered with is the first letter of its address. */

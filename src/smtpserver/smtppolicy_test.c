@@ -12,58 +12,31 @@
 
 #include "cdb/cdbmaker.h"
 #include "smtpserver/smtppolicy.h"
+#include "sys/file.h"
 #include "sys/home.h"
-
-static char dir[] = "/tmp/smtppolicy_test.XXXXXX";
-static const char *const names[] = { "me",          "smtpgreeting", "databytes",      "timeoutsmtpd",
-				     "badmailfrom", "locals",       "virtualdomains", "morercpthosts.cdb",
-				     "rcpthosts",   "localiphost",  "maxrecipients" };
-
-static void remove_files(void)
-{
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		char path[200];
-
-		snprintf(path, sizeof path, "%s/control/%s", dir, names[i]);
-		unlink(path);
-	}
-}
+#include "testing/testplace.h"
 
 static void put(const char *name, const char *text)
 {
 	char path[200];
-	FILE *f;
 
-	snprintf(path, sizeof path, "%s/control/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
+	snprintf(path, sizeof path, "control/%s", name);
+	testplace_putz(path, text);
 }
 
-static int make_home(void **state)
+static bool drop(void *ctx, const char *name)
 {
-	char path[200];
-	struct err e;
+	int *dir = ctx;
 
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/control", dir);
-	if (mkdir(path, 0700) == -1 || setenv("QMAILHOME", dir, 1) == -1)
-		return -1;
-	return home_open(&e) ? 0 : -1;
+	return file_unlink(*dir, name) == 0;
 }
 
-static int remove_home(void **state)
+static void remove_files(void)
 {
-	char path[200];
+	int dir = file_open_dir(AT_FDCWD, "control");
 
-	(void)state;
-	remove_files();
-	snprintf(path, sizeof path, "%s/control", dir);
-	rmdir(path);
-	return rmdir(dir);
+	assert_int_equal(file_list(dir, drop, &dir), 0);
+	file_close(dir);
 }
 
 static int only_me(void **state)
@@ -265,5 +238,5 @@ int main(void)
 		T(own_addresses_are_recognised),
 	};
 
-	return cmocka_run_group_tests(tests, make_home, remove_home);
+	return cmocka_run_group_tests(tests, testplace_begin_home, testplace_end);
 }

@@ -13,29 +13,15 @@
 #include "smtpserver/smtpservice.h"
 #include "sys/home.h"
 #include "sys/io.h"
+#include "testing/testplace.h"
 
-static char dir[] = "/tmp/smtpservice_test.XXXXXX";
 static struct buf logged;
-
-static void put(const char *name, const char *text, mode_t mode)
-{
-	char path[200];
-	int fd;
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-	assert_true(fd != -1 && io_write_all(fd, text, strlen(text)) == 0);
-	close(fd);
-}
 
 static struct str get(const char *name, struct buf *b)
 {
-	char path[200];
-	int fd;
+	int fd = open(name, O_RDONLY);
 
-	snprintf(path, sizeof path, "%s/%s", dir, name);
 	buf_clear(b);
-	fd = open(path, O_RDONLY);
 	assert_true(fd != -1 && io_read_rest(fd, b));
 	close(fd);
 	return buf_str(b);
@@ -43,36 +29,20 @@ static struct str get(const char *name, struct buf *b)
 
 static int make_home(void **state)
 {
-	char path[200];
-	struct err e;
-
-	(void)state;
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/control", dir);
-	mkdir(path, 0700);
-	setenv("QMAILHOME", dir, 1);
-	put("control/me", "mx.test\n", 0600);
+	testplace_begin_home(state);
+	testplace_putz("control/me", "mx.test\n");
 	/* The queue that this test has: it reads content and envelope and ends as it is told. */
-	put("queue", "#!/bin/sh\ncat >message\ncat 0<&1 >envelope\nexit $(cat code)\n", 0700);
-	snprintf(path, sizeof path, "%s/queue", dir);
-	setenv("QMAILQUEUE", path, 1);
+	testplace_putz("queue", "#!/bin/sh\ncat >message\ncat 0<&1 >envelope\nexit $(cat code)\n");
+	chmod("queue", 0700);
+	setenv("QMAILQUEUE", testplace_path("queue"), 1);
 	logged = BUF_INIT(100000);
-	return home_open(&e) ? 0 : -1;
+	return 0;
 }
 
 static int remove_home(void **state)
 {
-	static const char *const names[] = { "control/me", "control", "queue", "message", "envelope", "code" };
-	char path[200];
-
-	(void)state;
 	buf_free(&logged);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-		remove(path);
-	}
-	return rmdir(dir);
+	return testplace_end(state);
 }
 
 static void log_line(const char *line)
@@ -108,7 +78,7 @@ static void a_message_reaches_the_queue(void **state)
 	struct buf out = BUF_INIT(10000), file = BUF_INIT(10000);
 
 	(void)state;
-	put("code", "0", 0600);
+	testplace_putz("code", "0");
 	converse(MAIL "DATA\r\nhello\r\n.\r\nQUIT\r\n", &out);
 	assert_true(str_find(buf_str(&out), STR("354 go ahead\r\n250 ok ")) < out.n);
 	assert_true(str_eq(get("envelope", &file), STR("Fs@c.test\0Ta@mx.test\0Tb@mx.test\0\0")));
@@ -128,7 +98,7 @@ static void a_refusal_of_the_queue_reaches_the_client(void **state)
 	struct buf out = BUF_INIT(10000);
 
 	(void)state;
-	put("code", "31", 0600);
+	testplace_putz("code", "31");
 	converse(MAIL "DATA\r\nhello\r\n.\r\n", &out);
 	assert_true(str_ends(buf_str(&out), STR("554 mail server permanently rejected message (#5.3.0)\r\n")));
 	assert_non_null(strstr(buf_cstr(&logged), "not accepted (554 mail server permanently rejected message"));
@@ -141,7 +111,7 @@ static void an_unfinished_message_has_no_envelope(void **state)
 	struct buf out = BUF_INIT(10000), file = BUF_INIT(10000);
 
 	(void)state;
-	put("code", "0", 0600);
+	testplace_putz("code", "0");
 	converse(MAIL "DATA\r\nhello\r\n", &out);
 	assert_int_equal(get("envelope", &file).n, 0);
 	buf_free(&out);

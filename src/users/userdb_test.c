@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cdb/cdbmaker.h"
+#include "testing/testplace.h"
 #include "users/assign.h"
 #include "users/owner.h"
 #include "users/userdb.h"
@@ -24,7 +25,6 @@ static const char assign[] = "=joe:joe:10:20:/home/joe:::\n"
 			     ".\n";
 
 struct fixture {
-	char dir[64];
 	int dirfd;
 	struct cdbfile db;
 };
@@ -54,9 +54,8 @@ static int setup(void **state)
 	static struct fixture f;
 	struct err e = { .text = "" };
 
-	strcpy(f.dir, "/tmp/userdb.XXXXXX");
-	assert_non_null(mkdtemp(f.dir));
-	f.dirfd = open(f.dir, O_RDONLY | O_DIRECTORY);
+	testplace_begin(state);
+	f.dirfd = open(testplace(), O_RDONLY | O_DIRECTORY);
 	/* A set as other writers spell it: 'X' in upper case. */
 	build(f.dirfd, assign, STR("-X"));
 	assert_true(cdbfile_open(&f.db, f.dirfd, "cdb", &e));
@@ -69,10 +68,8 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	cdbfile_close(&f->db);
-	unlinkat(f->dirfd, "cdb", 0);
 	close(f->dirfd);
-	rmdir(f->dir);
-	return 0;
+	return testplace_end(state);
 }
 
 static void found(const struct fixture *f, const char *local, const char *expected)

@@ -1,3 +1,4 @@
+#include "testing/testplace.h"
 #include "virtual/mailboxdb.h"
 
 #include <setjmp.h>
@@ -12,7 +13,7 @@
 #include <sqlite3.h>
 
 struct place {
-	char dir[64], path[96];
+	char path[96];
 	struct mailboxdb *db;
 	struct err e;
 };
@@ -21,9 +22,8 @@ static int make(void **state)
 {
 	struct place *p = calloc(1, sizeof *p);
 
-	snprintf(p->dir, sizeof p->dir, "/tmp/mailboxdb.XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
-	snprintf(p->path, sizeof p->path, "%s/db", p->dir);
+	testplace_begin(state);
+	snprintf(p->path, sizeof p->path, "%s", testplace_path("db"));
 	p->db = mailboxdb_open(p->path, MAILBOXDB_CREATE, &p->e);
 	assert_non_null(p->db);
 	*state = p;
@@ -35,10 +35,8 @@ static int drop(void **state)
 	struct place *p = *state;
 
 	mailboxdb_close(p->db);
-	unlink(p->path);
-	rmdir(p->dir);
 	free(p);
-	return 0;
+	return testplace_end(state);
 }
 
 static struct mailbox box(const char *address)
@@ -208,16 +206,14 @@ static void readers_cannot_write_and_need_a_table(void **state)
 	struct place *p = *state;
 	struct mailboxdb *db = mailboxdb_open(p->path, MAILBOXDB_READ, &p->e);
 	struct mailbox m = box("x@a.test");
-	char none[128];
 
 	assert_non_null(db);
 	assert_false(mailboxdb_add(db, &m, &p->e));
 	mailboxdb_close(db);
 	mailbox_free(&m);
-	snprintf(none, sizeof none, "%s/none", p->dir);
-	assert_null(mailboxdb_open(none, MAILBOXDB_READ, &p->e));
+	assert_null(mailboxdb_open("none", MAILBOXDB_READ, &p->e));
 	assert_int_equal(p->e.kind, ERR_TEMPORARY);
-	assert_int_equal(access(none, F_OK), -1);
+	assert_int_equal(access("none", F_OK), -1);
 }
 
 static void passwords_are_for_the_owner_only(void **state)

@@ -1,3 +1,4 @@
+#include "testing/testplace.h"
 #include "virtual/virtualhome.h"
 
 #include <setjmp.h>
@@ -30,14 +31,11 @@ static void every_address_has_a_directory_below_its_domain(void **state)
 
 static void the_directory_tells_the_account(void **state)
 {
-	char dir[] = "/tmp/virtualhome.XXXXXX";
 	struct err e;
 	uid_t uid;
 	gid_t gid;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chdir(dir), 0);
 	assert_false(virtualhome_owner(&uid, &gid, &e));
 	assert_int_equal(mkdir("mailboxes", 0700), 0);
 	if (getuid() == 0) {
@@ -49,16 +47,13 @@ static void the_directory_tells_the_account(void **state)
 		assert_true(virtualhome_owner(&uid, &gid, &e));
 		assert_true(uid == getuid());
 	}
-	rmdir("mailboxes");
-	assert_int_equal(chdir("/"), 0);
-	rmdir(dir);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_address_has_a_directory_below_its_domain),
-		cmocka_unit_test(the_directory_tells_the_account),
+		cmocka_unit_test_setup_teardown(the_directory_tells_the_account, testplace_begin, testplace_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
