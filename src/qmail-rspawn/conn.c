@@ -157,7 +157,8 @@ static void collect_done(struct conn *c)
 		if (c->jobs[0])
 			start_limit(c);
 		j->tls_failed = c->session.tls_failed;
-		j->offers_failed = c->session.chunking_failed || c->session.offers_failed;
+		/* Time was spent enough when it was silent. */
+		j->offers_failed = c->session.chunking_failed || (c->session.offers_failed && !c->session.silent);
 		if (j->transaction.message.letter == 'K')
 			peer_success(c->peer);
 		if (!c->session.busy || !peer_wait_for_others(c->peer, c, j))

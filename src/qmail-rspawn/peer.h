@@ -17,7 +17,7 @@
 #define PEER_FIRST_SESSIONS 5
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
-#define PEER_TLS_FAILED_SECONDS 600 /* no TLS where it did not work and need not be */
+#define PEER_TLS_FAILED_SECONDS 600     /* no TLS where it did not work and need not be */
 #define PEER_OFFERS_FAILED_SECONDS 3600 /* no BDAT, or not even pipelining */
 
 struct job;

@@ -30,9 +30,8 @@ bool session_policy_eq(const struct session_policy *a, const struct session_poli
 	return a->tls == b->tls && a->wrapped == b->wrapped && a->lmtp == b->lmtp && a->qmtp == b->qmtp &&
 	       a->anchors == b->anchors && a->problem == b->problem &&
 	       (a->anchors == NULL || str_ieq(a->name, b->name)) && a->no_chunking == b->no_chunking &&
-	       a->no_offers == b->no_offers &&
-	       a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear && str_eq(a->user, b->user) &&
-	       str_eq(a->password, b->password);
+	       a->no_offers == b->no_offers && a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear &&
+	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
 }
 
 void session_free(struct session *s)
@@ -115,12 +114,9 @@ void session_end_confused(struct session *s)
 static const char *awaited(const struct session *s, const struct transaction *t)
 {
 	static const char *const by_session[SESSION_READY] = {
-		[SESSION_GREETING] = "its greeting",
-		[SESSION_EHLO] = "its answer to EHLO",
-		[SESSION_HELO] = "its answer to HELO",
-		[SESSION_STARTTLS] = "its answer to STARTTLS",
-		[SESSION_HANDSHAKE] = "TLS began",
-		[SESSION_AUTH] = "its answer to AUTH",
+		[SESSION_GREETING] = "its greeting",   [SESSION_EHLO] = "its answer to EHLO",
+		[SESSION_HELO] = "its answer to HELO", [SESSION_STARTTLS] = "its answer to STARTTLS",
+		[SESSION_HANDSHAKE] = "TLS began",     [SESSION_AUTH] = "its answer to AUTH",
 	};
 	static const char *const by_transaction[TRANSACTION_DONE] = {
 		[TRANSACTION_NEW] = "it was asked",

@@ -262,8 +262,9 @@ def reports_in_the_log(m):
         ({"DATA": "452 x"}, "deferral", "127.0.0.1_failed_on_DATA_command./Remote_host_said:_452_x/"),
         ({"dot": "554 spam"}, "failure", "127.0.0.1_failed_after_I_sent_the_message./Remote_host_said:_554_spam/"),
         ({"greeting": "421 busy"}, "deferral", "Connected_to_127.0.0.1_but_greeting_failed./Remote_host_said:_421_busy/"),
-        ({"greeting": None}, "deferral", "Connected_to_127.0.0.1_but_connection_died._(#4.4.2)/"),
-        ({"dot": None}, "deferral", "Connected_to_127.0.0.1_but_connection_died._Possible_duplicate!_(#4.4.2)/"),
+        ({"greeting": None}, "deferral", "Connected_to_127.0.0.1_but_connection_died._(#4.4.2)/It_hung_up_before_its_greeting./"),
+        ({"dot": None}, "deferral", "Connected_to_127.0.0.1_but_connection_died._Possible_duplicate!_(#4.4.2)/"
+         "It_hung_up_before_its_answer_to_the_message./"),
     )
     for i, (replies, result, text) in enumerate(cases):
         with Script(**replies) as server:
