@@ -8,9 +8,11 @@
  * Rights: its own user (qmails), control files, sockets in run/.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -153,12 +155,18 @@ static void on_startlink(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(s->loop);
 }
 
-static void watch_startlink(struct sender *s)
+/* Under qmail-start its watching process holds the lock. */
+static bool watched(void)
 {
 	struct stat st;
 
+	return fstat(STARTLINK_FD, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static void watch_startlink(struct sender *s)
+{
 	/* Started by hand there is none. */
-	if (fstat(STARTLINK_FD, &st) == 0 && S_ISSOCK(st.st_mode))
+	if (watched())
 		event_add(event_new(s->loop, STARTLINK_FD, EV_READ | EV_PERSIST, on_startlink, s), NULL);
 	else
 		s->services_ready = true;
@@ -194,6 +202,15 @@ static bool connect_all(struct sender *s, struct err *e)
 	return true;
 }
 
+/* Started by hand beside a running one, it would take that one's place. */
+static bool alone(struct err *e)
+{
+	int fd = openat(home_dir(), "run/lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	/* Whoever may not open it cannot connect to the journal either, or is in a home of his own. */
+	return fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == 0 || err_temp(e, "qmail-send is already running");
+}
+
 static bool start(struct sender *s, struct err *e)
 {
 	struct sched_options o = { .policy = policy_of, .ctx = s };
@@ -203,6 +220,8 @@ static bool start(struct sender *s, struct err *e)
 	signal(SIGPIPE, SIG_IGN);
 	if (!home_enter(e))
 		return err_context(e, "unable to switch to home directory");
+	if (!watched() && !alone(e))
+		return false;
 	if (!send_config_load(s, e))
 		return err_context(e, "unable to read controls");
 	o.lifetime = (int64_t)s->config.lifetime;

@@ -28,6 +28,13 @@ static int fail(const struct err *e)
 	return 111;
 }
 
+/* Said where the log goes, in qmail-send's words; a logger of this start is not running yet. */
+static int fail_locked(const struct err *e, bool logger)
+{
+	dprintf(logger ? 2 : 1, "alert: cannot start: %s\n", e->text);
+	return 111;
+}
+
 /* The logger reads lines on descriptor 0, as its own user. */
 static bool start_logger(struct start *s, char **argv, struct err *e)
 {
@@ -106,7 +113,11 @@ int main(int argc, char **argv)
 
 	io_open_standard_fds();
 	umask(077);
-	if (!home_enter(&e) || !accounts_load(&s.accounts, &e) || !start_prepare(&s, &e))
+	if (!home_enter(&e) || !accounts_load(&s.accounts, &e))
+		return fail(&e);
+	if (!start_lock(&s, &e))
+		return fail_locked(&e, argc > 2);
+	if (!start_prepare(&s, &e))
 		return fail(&e);
 	if (argc > 2 && !start_logger(&s, argv + 2, &e))
 		return fail(&e);

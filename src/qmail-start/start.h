@@ -43,8 +43,12 @@ struct start {
 };
 
 /*
- * Takes the lock (false: another one runs), makes what is missing of queue/
- * and run/ with the right owners, and listens on all sockets.
+ * Takes the lock (false: another one runs, or nobody can know).
+ */
+bool start_lock(struct start *s, struct err *e);
+
+/*
+ * Makes what is missing of queue/ and run/ with the right owners, and listens on all sockets.
  */
 bool start_prepare(struct start *s, struct err *e);
 

@@ -113,8 +113,13 @@ static bool listen_all(struct start *s, struct err *e)
 	return true;
 }
 
-bool start_prepare(struct start *s, struct err *e)
+bool start_lock(struct start *s, struct err *e)
 {
 	return make_directory("run", 0755, getuid(), s->accounts.separated ? s->accounts.gid_qmail : getgid(), e) &&
-	       take_lock(s, e) && make_directories(s, e) && listen_all(s, e);
+	       take_lock(s, e);
+}
+
+bool start_prepare(struct start *s, struct err *e)
+{
+	return make_directories(s, e) && listen_all(s, e);
 }

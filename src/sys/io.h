@@ -28,7 +28,7 @@ int io_pipe(int fds[2]);
 
 /*
  * Opens /dev/null on any of 0, 1, 2 that is closed, so that files opened later cannot land there and be
- * written to by accident.
+ * written to by accident. Reading from 0 fails as if it were still closed: no input is not empty input.
  */
 void io_open_standard_fds(void);
 

@@ -71,6 +71,9 @@ def check_closed_descriptors():
     is_(subprocess.run([BIN + "/qmail-queue"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={},
                        check=False).returncode, 54)
     is_(subprocess.run(["/bin/sh", "-c", f"exec {BIN}/qmail-queue <&- >&-"], env={}, check=False).returncode, 54)
+    # No message is not an empty message.
+    envelope = put(directory() + "/envelope", b"Fs@x\0Tann@lab.test\0\0")
+    is_(subprocess.run(["/bin/sh", "-c", f"exec {BIN}/qmail-queue <&- 1<{envelope}"], env={}, check=False).returncode, 54)
 
 
 @cases([("empty", b""), ("binary", bytes(range(256)) * 3), ("open-end", b"Subject: x\n\nx"),

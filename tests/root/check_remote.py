@@ -155,6 +155,17 @@ def partial_last_line(m):
 
 
 @check
+def closed_input(m):
+    """No message is not an empty message."""
+    with Script() as server:
+        route(m, server.port)
+        r = subprocess.run(["/bin/sh", "-c", f"exec {HOME}/bin/qmail-remote h.test s@x r@h.test <&-"], capture_output=True,
+                           user=7795, group=2107, extra_groups=[], env=lab.CLEAN, cwd="/", timeout=60, check=False)
+        assert r.stdout.endswith(b"ZUnable to read message. (#4.3.0)\n\0"), r
+        equal(server.bodies, [])
+
+
+@check
 def dialogue(m):
     with Script() as server:
         route(m, server.port)
