@@ -339,9 +339,10 @@ def test_sendmail_sender_and_name(home, argv, environment, sender, field):
 
 def test_sendmail_refusals(home):
     usage = b"sendmail: usage: sendmail [ -t ] [ -fsender ] [ -Fname ] [ -bp ] [ -bs ] [ arg ... ]\n"
-    for bad in ("-Z", "-f", "-bz"):
+    for bad, why in (("-Z", b"sendmail: illegal option -- Z\n"), ("-f", b"sendmail: option requires an argument -- f\n"),
+                     ("-bz", b"")):
         r = sendmail(home, bad)
-        assert (r.returncode, r.stderr) == (100, usage)
+        assert (r.returncode, r.stderr) == (100, why + usage)
     aliases = b"sendmail: fatal: please use fastforward/newaliases instead\n"
     for argv, command in (([], "newaliases"), (["-bi"], "sendmail"), (["-I"], "/usr/sbin/sendmail")):
         r = sendmail(home, *argv, command=command)
