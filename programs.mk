@@ -267,6 +267,8 @@ SCRIPTS := who@ date@ finger@ http@ tcpcat mconnect maildirsmtp maildirqmtp \
 	zddist zsuccesses zfailures zdeferrals zrecipients zrhosts zrxdelay zsenders zsuids zoverall zsendmail
 
 TEST_journal_test := simdisk
+TEST_journal_damage_test := simdisk
+TEST_journal_segments_test := simdisk
 TEST_journal_crash_test := simdisk
 TEST_journal_fuzz := simdisk
 TEST_quote_fuzz := smtpserver

@@ -125,6 +125,8 @@ def allowed(path):
         extra = MAP.get(f"TEST_{os.path.basename(path)[:-2]}", []) + ["testing"]
     elif path.endswith("_fuzz.c"):
         extra = MAP.get(f"TEST_{os.path.basename(path)[:-2]}", [])
+    elif path.endswith("_fixture.h"):  # what some tests share
+        extra = ["simdisk", "testing"]
     base = MAP[f"PROG_{own}"] if f"PROG_{own}" in MAP else MAP.get(f"LIB_{own}", [])
     return closure(list(base) + extra) | {own}
 
