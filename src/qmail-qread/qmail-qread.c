@@ -55,11 +55,13 @@ int main(void)
 {
 	struct listing l = { .out = BUF_INIT(SIZE_MAX) };
 	struct err e;
+	bool ok = home_open(&e) && route_load(&l.routes, &e) && queuequery_list(add_message, &l, &e);
 
-	if (!home_open(&e) || !route_load(&l.routes, &e) || !queuequery_list(add_message, &l, &e)) {
-		fflush(stdout);
-		printf("fatal: %s\n", e.text);
-		return 111;
-	}
-	return 0;
+	route_free(&l.routes);
+	buf_free(&l.out);
+	if (ok)
+		return 0;
+	fflush(stdout);
+	printf("fatal: %s\n", e.text);
+	return 111;
 }

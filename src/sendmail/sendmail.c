@@ -87,6 +87,7 @@ static enum mode mode_of(const char *arg)
 /* An identifier that is xtext stays as it is, as other sendmails want it; others become xtext. */
 static void read_envid(struct request *r, struct str id)
 {
+	buf_free(&r->envid);
 	r->envid = BUF_INIT(DSN_ENVID_MAX);
 	if (dsn_envid_ok(id))
 		buf_add(&r->envid, id);
@@ -289,6 +290,7 @@ int main(int argc, char **argv)
 	const char *called = argc ? base_name(argv[0]) : "sendmail";
 	struct request r;
 	struct err e;
+	int code;
 
 	if (!home_enter(&e))
 		die(111, "sendmail: fatal: %s\n", e.text);
@@ -313,5 +315,7 @@ int main(int argc, char **argv)
 	/* The queue runs by itself. "sendmail -q" alone must not wait for a message. */
 	if (r.run_queue && !r.header_recipients && *r.recipients == NULL)
 		return 0;
-	return send_mail(&r);
+	code = send_mail(&r);
+	buf_free(&r.envid);
+	return code;
 }

@@ -124,12 +124,17 @@ def check_message_before_envelope():
         os.close(e[1])
 
 
+def ignores(pid, number):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return int(re.search(r"SigIgn:\t(\w+)", f.read()).group(1), 16) >> number - 1 & 1
+
+
 @cases([(s.name, s) for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXCPU)])
 def check_signals_are_ignored(name, number):
     m, e = os.pipe(), os.pipe()
     with subprocess.Popen([BIN + "/qmail-queue"], stdin=m[0], stdout=e[0], env={}) as p:
         os.close(m[0]), os.close(e[0])
-        time.sleep(0.05)
+        assert lab.until(lambda: ignores(p.pid, number)), "it does not ignore the signal"
         p.send_signal(number)
         os.write(m[1], b"x\n")
         os.close(m[1])
@@ -301,6 +306,8 @@ def check_scanner():
 
 def check_set_id_scanner():
     """A scanner may have become another user on the way to the queue."""
+    if not lab.confined_build():
+        return  # leaks cannot be looked for behind a set-id program
     helper = directory() + "/env"
     subprocess.run(["cp", "/usr/bin/env", helper], check=True)
     os.chown(helper, 2002, 2002)
@@ -326,6 +333,8 @@ def check_list_manager():
 
 def check_few_resources():
     """A caller that may have few descriptors and little address space, such as a CGI."""
+    if not lab.confined_build():
+        return  # instrumented programs need much
     def limits():
         resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
         resource.setrlimit(resource.RLIMIT_AS, (16 << 20, 16 << 20))
