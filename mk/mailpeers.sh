@@ -8,7 +8,7 @@
 set -eu
 
 into=/usr/local/lib/mail-peers
-packages="postfix exim4-base exim4-daemon-light opensmtpd"
+packages="postfix exim4-base exim4-daemon-light opensmtpd dovecot-core dovecot-lmtpd"
 
 missing=
 for p in $packages; do

@@ -1,9 +1,9 @@
-"""Deliveries to other mail systems as Debian has them: Postfix, Exim and OpenSMTPD, and smtp-sink in its bad moods."""
+"""Deliveries to other mail systems as Debian has them: Postfix, Exim, OpenSMTPD and Dovecot, and smtp-sink in its bad moods."""
 import pytest
 
 from quilltest import mailpeers
 from quilltest.certificate import Authority
-from quilltest.mailpeers import SIZE_MAX, Exim, OpenSmtpd, Postfix, SmtpSink
+from quilltest.mailpeers import SIZE_MAX, Dovecot, Exim, OpenSmtpd, Postfix, SmtpSink
 from quilltest.net import wait_until
 from quilltest.rspawn import Rspawn
 
@@ -106,6 +106,40 @@ def test_the_size_that_is_announced_is_the_one_on_the_wire(peer):
             letter, text = r.deliver("all@h.test", content=head + b"x\n" * (lines - 100))[0]
             assert letter == "K", text
             arrived(peer, head + b"x\n" * (lines - 100))
+
+
+@pytest.fixture(scope="module", name="guarded")
+def _guarded(certificate):
+    with Exim(certificate=certificate, authenticated=True) as p:
+        yield p
+
+
+@pytest.mark.parametrize("tls", ["no", "must"])
+@pytest.mark.parametrize("mechanism", ["plain", "login", "cram-md5"])
+def test_authentication(guarded, tls, mechanism):
+    content = f"Subject: {mechanism} {tls}\n\nx\n".encode()
+    route = f":smtp://{{}}127.0.0.1:{guarded.port}?tls={tls}"
+    with Rspawn(smtproutes=route.format("joe:s3%20cret@") + f"&auth={mechanism}") as r:
+        for _ in range(2):
+            assert r.deliver("all@h.test", content=content)[0][0] == "K"
+        r.control(smtproutes=route.format("joe:wrong@") + f"&auth={mechanism}")
+        letter, text = r.deliver("all@h.test", content=content)[0]
+        assert letter == "Z" and "authentication failed" in text and "535" in text, text
+        r.control(smtproutes=route.format(""))
+        assert r.deliver("all@h.test", content=content)[0][0] == "D"
+    arrived(guarded, content, content)
+
+
+def test_lmtp():
+    """To Dovecot: each recipient has a verdict of its own, at RCPT or at the end; many messages in a session."""
+    with Dovecot() as peer, Rspawn(smtproutes=f":lmtp://127.0.0.1:{peer.port}") as r:
+        results = r.deliver("all@h.test", "nobody@h.test", "full@h.test", "other@h.test", content=b"Subject: four\n\n.\n.x\n")
+        assert [letter for letter, _ in results] == ["K", "D", "Z", "K"], results
+        assert "550 5.1.1" in results[1][1] and "451 4." in results[2][1], results
+        asked = [(r.request(["all@h.test"], content=f"Subject: {i}\n\n{i}\n".encode())) for i in range(30)]
+        assert {r.wait(n)[0][0] for n in asked} == {"K"}
+        arrived(peer, b"Subject: four\n\n.\n.x\n", b"Subject: four\n\n.\n.x\n",
+                *(f"Subject: {i}\n\n{i}\n".encode() for i in range(30)))
 
 
 @pytest.mark.parametrize("moods, letter", [

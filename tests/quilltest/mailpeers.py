@@ -1,5 +1,5 @@
 """
-Postfix, Exim, OpenSMTPD and smtp-sink from Debian as receivers, each in a mount and process namespace of its own.
+Postfix, Exim, OpenSMTPD, Dovecot (by LMTP) and smtp-sink from Debian as receivers, each in a mount and process namespace of its own.
 
     with Postfix(certificate=path_of_a_pem_file) as peer:
         peer.port; peer.messages() -> contents of what was delivered, from the Subject line on
@@ -211,6 +211,8 @@ class Exim(MailPeer):
     def files(self):
         tls = "tls_advertise_hosts = *\ntls_certificate = /lab/cert.pem\ntls_privatekey = /lab/cert.pem\n"
         hide = self.options.get("hide", ())
+        # joe may, with the password "s3 cret".
+        refused = "${if def:authenticated_id {no}{yes}}" if self.options.get("authenticated") else "no"
         return {"exim.conf": f"""\
 primary_hostname = exim.test
 spool_directory = /var/spool/exim4
@@ -234,6 +236,8 @@ acl_smtp_data = data
 
 begin acl
 rcpt:
+  deny condition = {refused}
+    message = 5.7.1 who are you?
   deny recipients = no@h.test
     message = 5.1.1 nobody
   defer recipients = later@h.test
@@ -244,6 +248,25 @@ data:
   deny condition = ${{if eq{{$h_subject:}}{{refused}}}}
     message = 5.7.1 not this
   accept
+
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{joe}}}}{{eq{{$auth3}}{{s3 cret}}}}}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = <| Username: | Password:
+  server_condition = ${{if and{{{{eq{{$auth1}}{{joe}}}}{{eq{{$auth2}}{{s3 cret}}}}}}}}
+  server_set_id = $auth1
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{joe}}{{s3 cret}}fail}}
+  server_set_id = $auth1
 
 begin routers
 all:
@@ -299,6 +322,51 @@ mkdir -p /var/spool/smtpd /var/lib/opensmtpd/empty /run/opensmtpd /lab/mail/all
 chmod 711 /var/spool/smtpd
 chown postbox /lab/mail/all
 exec smtpd -d
+"""
+
+
+class Dovecot(MailPeer):
+    """LMTP. It knows all@ and other@h.test; what is for full@h.test cannot be stored."""
+    name = "dovecot"
+    accounts = (("dovecot", 7631, 7631), ("dovenull", 7632, 7632), ("postbox", 7633, 7633))
+    groups = (("dovecot", 7631), ("dovenull", 7632), ("postbox", 7633))
+
+    def files(self):
+        return {
+            "users": "".join(f"{name}@h.test::7633:7633::/lab::userdb_mail=maildir:{place}\n" for name, place in (
+                ("all", "/lab/mail/all"), ("other", "/lab/mail/other"), ("full", "/proc/full"))),
+            "dovecot.conf": f"""\
+protocols = lmtp
+base_dir = /run/dovecot
+log_path = /lab/log
+auth_username_format = %Lu
+ssl = {"yes" if self.certificate else "no"}
+{"ssl_cert = </lab/cert.pem" if self.certificate else ""}
+{"ssl_key = </lab/cert.pem" if self.certificate else ""}
+postmaster_address = postmaster@h.test
+first_valid_uid = 100
+userdb {{
+  driver = passwd-file
+  args = /lab/users
+}}
+passdb {{
+  driver = passwd-file
+  args = /lab/users
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.port}
+    ssl = no
+  }}
+}}
+"""}
+
+    def command(self):
+        return """\
+set -e
+chown postbox /lab/mail
+exec dovecot -F -c /lab/dovecot.conf
 """
 
 
