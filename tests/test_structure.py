@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "ucspi/dial.c": "tests/test_ucspi.py", "ucspi/useroptions.c": "tests/test_ucspi.py", "tcpservice/service_child.c": "tests/test_ucspi.py",
     "tcpservice/service_log.c": "tests/test_ucspi.py", "tcpservice/service_loop.c": "tests/test_ucspi.py",
     "tcpservice/service_start.c": "tests/test_ucspi.py", "tlsrelay/tlsrelay.c": "tests/test_sslserver.py",
+    "tlsrelay/tlsfiles.c": "tests/test_sslserver.py",
     "tlsrelay/tlshelper.c": "tests/test_sslserver.py", "tcpcaller/tcpcaller.c": "tests/test_ucspi.py", "qmtp/mailin.c": "tests/test_qmtp.py",
     "serial/serialnames.c": "tests/test_serial.py",
     "filter/chain.c": "tests/test_supervision.py", "supervision/account.c": "tests/test_supervision.py",

@@ -26,6 +26,15 @@ static bool names(const char *string, struct str name)
 	return strncmp(string, name.p, name.n) == 0 && string[name.n] == '=';
 }
 
+void childenv_set_list(struct childenv *env, struct str list)
+{
+	struct str item, name, value;
+
+	while (str_cut(list, 0, &item, &list))
+		if (str_cut(item, '=', &name, &value))
+			childenv_set_str(env, name, value);
+}
+
 void childenv_remove(struct childenv *env, struct str name)
 {
 	size_t kept = 0;

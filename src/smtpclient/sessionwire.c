@@ -16,7 +16,9 @@ static void make_resume_key(struct sessionwire *w, const char *server)
 static void begin_tls(struct sessionwire *w)
 {
 	const char *problem = w->context ? w->s->policy.problem : "it was not set up";
-	struct tls_want want = { w->s->policy.anchors, w->s->policy.name, str_of(w->resume_key) };
+	struct tls_want want = { .anchors = w->s->policy.anchors,
+				 .name = w->s->policy.name,
+				 .resume_key = str_of(w->resume_key) };
 
 	if (problem) {
 		session_tls_failed(w->s, problem);

@@ -4,65 +4,148 @@
  * descriptor 6 and writes it to descriptor 7; TLS is spoken by a process of
  * its own. The program starts only after the handshake.
  *
- *   $CAFILE     PEM of the authorities to trust; the system's without it
- *   $CERTNAME   whose certificate it must be; HOST without it
- *   $VERIFY     0: any certificate will do
- *   $CIPHERS    OpenSSL's list for TLS 1.2
+ *   $CAFILE -a, $CADIR -A     PEM of the authorities to trust; the system's without them
+ *   -c, -k                    the own certificate and its key, for servers that ask
+ *   $CERTNAME                 whose certificate it must be; HOST without it; -N: anybody's
+ *   $VERIFY                   0, or -X: any certificate will do
+ *   $CIPHERS -C               OpenSSL's list for TLS 1.2
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sys/io.h"
+#include "sys/options.h"
 #include "sys/random.h"
 #include "tcpcaller/tcpcaller.h"
+#include "tls/tlskey.h"
+#include "tlsrelay/tlsfiles.h"
 #include "tlsrelay/tlshelper.h"
 
 #define HANDSHAKE_MS 60000
-#define IDLE_MS 3600000
-#define PEM_MAX (16u << 20)
 
 struct sslclient {
-	struct tcpcaller caller;
+	struct tcpcaller caller; /* the first member: what callbacks get */
 	struct tls_context *context;
 	struct tls_want want;
+	const char *authorities, *directory; /* files to trust */
+	const char *certificate, *key;
+	const char *ciphers;
+	const char *depth;
+	int64_t idle_ms;
+	bool verify, verify_name;
+	bool password; /* of the key, from descriptor 3 */
+	bool tcp_variables, certificate_variables;
 };
 
+/* Options without an argument; false: unknown. */
+static bool flag(struct sslclient *s, int c)
+{
+	switch (c) {
+	case 'x':
+	case 'X':
+		s->verify = c == 'x';
+		return true;
+	case 'n':
+	case 'N':
+		s->verify_name = c == 'n';
+		return true;
+	case 'e':
+	case 'E':
+		s->tcp_variables = c == 'e';
+		return true;
+	case 's':
+	case 'S':
+		s->certificate_variables = c == 's';
+		return true;
+	case '3':
+		s->password = true;
+		return true;
+	}
+	return false;
+}
+
+static bool more_options(struct tcpcaller *t, int c, const char *value)
+{
+	struct sslclient *s = (struct sslclient *)t;
+	const struct {
+		int letter;
+		const char **place;
+	} files[] = { { 'a', &s->authorities }, { 'A', &s->directory }, { 'c', &s->certificate },
+		      { 'k', &s->key },         { 'C', &s->ciphers },   { 'V', &s->depth } };
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (files[i].letter == c) {
+			*files[i].place = value;
+			return true;
+		}
+	if (c == 'w') {
+		s->idle_ms = 1000 * (int64_t)options_number(value, INT32_MAX);
+		return true;
+	}
+	return flag(s, c);
+}
+
+/* ---- certificates ---- */
+
+static void fail(const struct sslclient *s, const char *what, const struct err *e)
+{
+	tcpcaller_fatal(&s->caller, "%s%s", what, e->text);
+}
+
+/* NULL: any certificate will do. */
 static struct tls_anchors *authorities(const struct sslclient *s)
 {
-	const char *path = getenv("CAFILE"), *verify = getenv("VERIFY");
-	struct buf pem = BUF_INIT(PEM_MAX);
+	struct buf pem = BUF_INIT(TLSFILES_MAX);
 	struct tls_anchors *anchors;
 	struct err e;
-	int fd;
 
-	if (verify && strcmp(verify, "0") == 0)
+	if (!s->verify)
 		return NULL;
-	if (path) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd == -1 || !io_read_rest(fd, &pem))
-			tcpcaller_fatal(&s->caller, "unable to read %s: %s", path, errno_text(errno));
-		close(fd);
-	}
-	anchors = path ? tls_anchors_new(buf_str(&pem), &e) : tls_anchors_system(&e);
+	if ((s->authorities && !tlsfiles_add(s->authorities, &pem, &e)) ||
+	    (s->directory && !tlsfiles_add_directory(s->directory, &pem, &e)))
+		fail(s, "", &e);
+	anchors = s->authorities || s->directory ? tls_anchors_new(buf_str(&pem), &e) : tls_anchors_system(&e);
 	if (anchors == NULL)
-		tcpcaller_fatal(&s->caller, "unable to use the certificates of authorities: %s", e.text);
+		fail(s, "unable to use the certificates of authorities: ", &e);
 	buf_free(&pem);
 	return anchors;
+}
+
+/* What servers that ask will see: empty, or certificate and key. */
+static void own_certificate(const struct sslclient *s, struct buf *pem)
+{
+	struct buf password = BUF_INIT(4096);
+	struct err e;
+
+	if (s->certificate == NULL)
+		return;
+	if ((s->key && !tlsfiles_add(s->key, pem, &e)) || !tlsfiles_add(s->certificate, pem, &e))
+		fail(s, "", &e);
+	if (!s->password)
+		return;
+	if (!tlsfiles_password(&password, &e) || !tlskey_open(pem, buf_str(&password), &e))
+		fail(s, "", &e);
+	explicit_bzero(password.p, password.cap);
+	buf_free(&password);
 }
 
 static void prepare_tls(struct sslclient *s)
 {
 	const char *name = getenv("CERTNAME");
+	struct buf pem = BUF_INIT(TLSFILES_MAX);
 	struct err e;
 
 	tls_prepare();
-	s->context = tls_context_new(STR(""), str_of(getenv("CIPHERS")), random_hash_key(), &e);
+	own_certificate(s, &pem);
+	s->context = tls_context_new(buf_str(&pem), str_of(s->ciphers), random_hash_key(), &e);
 	if (s->context == NULL)
-		tcpcaller_fatal(&s->caller, "%s", e.text);
+		fail(s, "", &e);
+	if (pem.p)
+		explicit_bzero(pem.p, pem.cap);
+	buf_free(&pem);
 	s->want.anchors = authorities(s);
 	s->want.name = str_of(name ? name : s->caller.host);
+	s->want.any_name = !s->verify_name;
+	s->want.depth = s->depth ? (int)options_number(s->depth, 100) : -1;
 }
 
 static struct tls_side begin(void *ctx)
@@ -72,23 +155,52 @@ static struct tls_side begin(void *ctx)
 	return (struct tls_side){ .client = tls_client_new(s->context, &s->want) };
 }
 
+/* A variable that is set, and not empty. */
+static const char *setting(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+static struct sslclient from_environment(void)
+{
+	const char *verify = getenv("VERIFY");
+
+	return (struct sslclient){
+		.caller = TCPCALLER_INIT("sslclient"),
+		.authorities = setting("CAFILE"),
+		.directory = setting("CADIR"),
+		.ciphers = getenv("CIPHERS"),
+		.depth = setting("VERIFYDEPTH"),
+		.idle_ms = 3600000,
+		.verify = verify == NULL || strcmp(verify, "0") != 0,
+		.verify_name = true,
+		.tcp_variables = true,
+	};
+}
+
 int main(int argc, char **argv)
 {
 	static struct sslclient s;
-	struct tlshelper helper = { begin, &s, HANDSHAKE_MS, IDLE_MS };
+	struct tlshelper_result result = TLSHELPER_RESULT_INIT;
 	struct connection c = CONNECTION_INIT;
 	struct childenv env = childenv_start();
-	struct buf words = BUF_INIT(1000);
+	struct tlshelper helper;
 	struct err e;
 	int io[2];
 
-	s.caller = TCPCALLER_INIT("sslclient");
-	tcpcaller_arguments(&s.caller, argc, argv);
+	s = from_environment();
+	tcpcaller_arguments(&s.caller, argc, argv, TCPCALLER_LETTERS "a:A:c:k:C:V:w:xXnNeEsS3", more_options);
 	prepare_tls(&s);
-	if (!tlshelper_start(&helper, tcpcaller_connect(&s.caller, &c), io, &words, &e))
+	helper = (struct tlshelper){ begin, &s, HANDSHAKE_MS, s.idle_ms, s.certificate_variables };
+	if (!tlshelper_start(&helper, tcpcaller_connect(&s.caller, &c), io, &result, &e))
 		tcpcaller_fatal(&s.caller, "unable to speak TLS with %s port %u: %s", c.remote_ip,
 				(unsigned)c.remote.port, e.text);
-	connection_environment(&c, &env);
-	connection_environment_tls(&c, buf_str(&words), &env);
+	connection_forget(&env);
+	if (s.tcp_variables)
+		connection_environment(&c, &env);
+	connection_environment_tls(&c, buf_str(&result.words), &env);
+	childenv_set_list(&env, buf_str(&result.variables));
 	tcpcaller_run(&s.caller, io[0], io[1], &env);
 }

@@ -2,43 +2,80 @@
  * sslserver [ options ] HOST PORT PROGRAM…: tcpserver with TLS between client
  * and program (contract-companions §8.1). The program reads and writes plain
  * text on pipes; TLS is spoken by a process of its own, which can do nothing
- * else. It starts only after the handshake.
+ * else. It starts only after the handshake, or, with -n, says when TLS is to
+ * begin.
  *
- *   $CERTFILE   PEM of the certificate and its chain; control/servercert.pem
- *               of the home without it
- *   $KEYFILE    PEM of the key; in the same file without it
- *   $CIPHERS    OpenSSL's list for TLS 1.2
+ *   $CERTFILE       PEM of the certificate and its chain; control/servercert.pem
+ *                   of the home without it. $CERTCHAINFILE comes before it.
+ *   $KEYFILE        PEM of the key; in the same file without it, or when empty
+ *   $CIPHERS        OpenSSL's list for TLS 1.2
+ *   $CAFILE $CADIR  PEM of the authorities for clients (-i)
+ *   $CCAFILE        those of them that clients are told of
+ *   $VERIFYDEPTH    how many may stand between
  */
-#include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "sys/home.h"
-#include "sys/io.h"
 #include "sys/options.h"
 #include "tcpservice/tcpservice.h"
+#include "tls/tlskey.h"
+#include "tlsrelay/tlsfiles.h"
 #include "tlsrelay/tlshelper.h"
 
 #define CERTIFICATE "control/servercert.pem"
-#define PEM_MAX (1u << 20)
 
 struct sslserver {
 	struct tcpservice service; /* the first member: what callbacks get */
 	struct tls_server_context *tls;
 	int64_t handshake_ms, idle_ms;
-	bool tcp_variables;
+	bool tcp_variables, certificate_variables;
+	bool later;         /* the program says when TLS begins */
+	bool password;      /* of the key, from descriptor 3 */
+	bool demand;        /* clients must show certificates … */
+	bool demand_name;   /* … for the name that their addresses have in DNS */
+	struct str expects; /* in a child: that name */
 };
+
+/* Options without an argument; false: unknown. */
+static bool flag(struct sslserver *s, int c)
+{
+	switch (c) {
+	case 'a': /* The certificate is always read before root is given up. */
+	case 'A':
+		return true;
+	case 'e':
+	case 'E':
+		s->tcp_variables = c == 'e';
+		return true;
+	case 's':
+	case 'S':
+		s->certificate_variables = c == 's';
+		return true;
+	case 'n':
+	case 'N':
+		s->later = c == 'n';
+		return true;
+	case 'i':
+	case 'I':
+	case 'm':
+	case 'z':
+		s->demand = c != 'I';
+		s->demand_name = c == 'z';
+		return true;
+	case '3':
+		s->password = true;
+		return true;
+	}
+	return false;
+}
 
 static bool more_options(struct tcpservice *t, int c, const char *value)
 {
 	struct sslserver *s = (struct sslserver *)t;
 
 	switch (c) {
-	case 'e':
-	case 'E':
-		s->tcp_variables = c == 'e';
-		return true;
 	case 'T':
 		s->handshake_ms = 1000 * (int64_t)options_number(value, INT32_MAX);
 		return true;
@@ -46,40 +83,100 @@ static bool more_options(struct tcpservice *t, int c, const char *value)
 		s->idle_ms = 1000 * (int64_t)options_number(value, INT32_MAX);
 		return true;
 	}
-	return false;
+	return flag(s, c);
 }
 
-/* ---- the certificate, while we are still root ---- */
+/* ---- the certificates, while we are still root ---- */
 
-static void add_file(const struct sslserver *s, int dirfd, const char *path, struct buf *pem)
+static void add_file(const struct sslserver *s, const char *path, struct buf *pem)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	struct err e;
 
-	if (fd == -1 || !io_read_rest(fd, pem))
-		service_fatal(&s->service, "unable to read %s: %s", path, errno_text(errno));
-	close(fd);
+	if (!tlsfiles_add(path, pem, &e))
+		service_fatal(&s->service, "%s", e.text);
+}
+
+/* A variable that is set, and not empty. */
+static const char *setting(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+static void add_own_certificate(const struct sslserver *s, struct buf *pem)
+{
+	const char *certificate = setting("CERTCHAINFILE");
+	char path[8192];
+	struct err e;
+
+	if (certificate == NULL)
+		certificate = setting("CERTFILE");
+	if (certificate == NULL) {
+		if (!home_open(&e))
+			service_fatal(&s->service, "no certificate: CERTFILE is not set, and %s", e.text);
+		snprintf(path, sizeof path, "%s/" CERTIFICATE, home_path());
+		certificate = path;
+	}
+	add_file(s, certificate, pem);
+}
+
+static void open_key(const struct sslserver *s, struct buf *pem)
+{
+	struct buf password = BUF_INIT(4096);
+	struct err e;
+
+	if (!tlsfiles_password(&password, &e) || !tlskey_open(pem, buf_str(&password), &e))
+		service_fatal(&s->service, "%s", e.text);
+	explicit_bzero(password.p, password.cap);
+	buf_free(&password);
 }
 
 static void load_certificate(struct sslserver *s)
 {
-	const char *certificate = getenv("CERTFILE"), *key = getenv("KEYFILE"), *ciphers = getenv("CIPHERS");
-	struct buf pem = BUF_INIT(PEM_MAX);
+	const char *key = setting("KEYFILE");
+	struct buf pem = BUF_INIT(TLSFILES_MAX);
 	struct err e;
 
 	if (key)
-		add_file(s, AT_FDCWD, key, &pem);
-	if (certificate)
-		add_file(s, AT_FDCWD, certificate, &pem);
-	else if (home_open(&e))
-		add_file(s, home_dir(), CERTIFICATE, &pem);
-	else
-		service_fatal(&s->service, "no certificate: CERTFILE is not set, and %s", e.text);
-	s->tls = tls_server_context_new(buf_str(&pem), str_of(ciphers), &e);
+		add_file(s, key, &pem);
+	add_own_certificate(s, &pem);
+	if (s->password)
+		open_key(s, &pem);
+	s->tls = tls_server_context_new(buf_str(&pem), str_of(getenv("CIPHERS")), &e);
 	if (s->tls == NULL)
 		service_fatal(&s->service, "unable to use the certificate: %s", e.text);
 	if (pem.p)
-		explicit_bzero(pem.p, pem.n);
+		explicit_bzero(pem.p, pem.cap);
 	buf_free(&pem);
+}
+
+/* Whose certificates clients may have. Those that $CCAFILE names are believed too. */
+static void load_authorities(struct sslserver *s)
+{
+	const char *file = setting("CAFILE"), *directory = setting("CADIR"), *named = setting("CCAFILE");
+	const char *depth = setting("VERIFYDEPTH");
+	struct buf pem = BUF_INIT(TLSFILES_MAX), offered = BUF_INIT(TLSFILES_MAX);
+	struct tls_anchors *anchors;
+	struct err e;
+
+	if (file == NULL && directory == NULL && named == NULL)
+		service_fatal(&s->service, "no authorities to ask clients for: set CAFILE, CADIR or CCAFILE");
+	if (named)
+		add_file(s, named, &offered);
+	buf_add(&pem, buf_str(&offered));
+	buf_addc(&pem, '\n');
+	if (file)
+		add_file(s, file, &pem);
+	if (directory && !tlsfiles_add_directory(directory, &pem, &e))
+		service_fatal(&s->service, "%s", e.text);
+	anchors = tls_anchors_new(buf_str(&pem), &e);
+	if (anchors == NULL || !tls_server_context_demand(s->tls, anchors, buf_str(&offered),
+							  depth ? (int)options_number(depth, 100) : -1, &e))
+		service_fatal(&s->service, "unable to use the certificates of authorities: %s", e.text);
+	tls_anchors_free(anchors);
+	buf_free(&pem);
+	buf_free(&offered);
 }
 
 /* ---- one connection ---- */
@@ -87,26 +184,60 @@ static void load_certificate(struct sslserver *s)
 static struct tls_side begin(void *ctx)
 {
 	const struct sslserver *s = ctx;
+	struct tls_side side = { .server = tls_server_new(s->tls) };
 
-	return (struct tls_side){ .server = tls_server_new(s->tls) };
+	if (s->demand_name && !tls_server_expect(side.server, s->expects))
+		_exit(111);
+	return side;
+}
+
+static void set_number(struct childenv *env, const char *name, int fd)
+{
+	char text[20];
+
+	snprintf(text, sizeof text, "%d", fd);
+	childenv_set(env, name, text);
+}
+
+/* The program has the connection, and besides it what TLS will be on; these stay open over exec. */
+static bool wrap_later(struct tcpservice *t, const struct tlshelper *helper, int fd, struct childenv *env)
+{
+	int pipes[2], control;
+	struct err e;
+
+	if (!tlshelper_delay(helper, fd, pipes, &control, &e)) {
+		service_drop(t, "unable to prepare TLS: %s", e.text);
+		return false;
+	}
+	set_number(env, "SSLCTLFD", dup(control));
+	set_number(env, "SSLREADFD", dup(pipes[0]));
+	set_number(env, "SSLWRITEFD", dup(pipes[1]));
+	return true;
 }
 
 static bool wrap(struct tcpservice *t, const struct connection *c, int fd, int io[2], struct childenv *env)
 {
 	struct sslserver *s = (struct sslserver *)t;
-	struct tlshelper helper = { begin, s, s->handshake_ms, s->idle_ms };
-	struct buf words = BUF_INIT(1000);
+	struct tlshelper helper = { begin, s, s->handshake_ms, s->idle_ms, s->certificate_variables };
+	struct tlshelper_result result = TLSHELPER_RESULT_INIT;
 	struct err e;
 
-	if (!tlshelper_start(&helper, fd, io, &words, &e)) {
+	s->expects = str_of(childenv_get(env, "TCPREMOTEHOST"));
+	if (s->demand_name && s->expects.n == 0) {
+		service_drop(t, "the client has no name to ask for in its certificate");
+		return false;
+	}
+	if (s->later)
+		return wrap_later(t, &helper, fd, env);
+	if (!tlshelper_start(&helper, fd, io, &result, &e)) {
 		service_drop(t, "unable to speak TLS: %s", e.text);
 		return false;
 	}
-	service_say(t, "ssl %ld accept %s", (long)getpid(), buf_cstr(&words));
+	service_say(t, "ssl %ld accept %s", (long)getpid(), buf_cstr(&result.words));
 	if (!s->tcp_variables)
 		connection_forget(env);
-	connection_environment_tls(c, buf_str(&words), env);
-	buf_free(&words);
+	connection_environment_tls(c, buf_str(&result.words), env);
+	childenv_set_list(env, buf_str(&result.variables));
 	return true;
 }
 
@@ -121,9 +252,11 @@ int main(int argc, char **argv)
 		.tcp_variables = true,
 	};
 	s.service.wrap = wrap;
-	s.service.flags = TCPSERVICE_FLAGS "eE";
+	s.service.flags = TCPSERVICE_FLAGS "3aAeEiImnNsSz";
 	s.service.more_options = "[ -T handshaketimeout ] [ -w timeout ] ";
-	tcpservice_arguments(&s.service, argc, argv, TCPSERVICE_LETTERS "eET:w:", more_options);
+	tcpservice_arguments(&s.service, argc, argv, TCPSERVICE_LETTERS "3aAeEiImnNsSzT:w:", more_options);
 	load_certificate(&s);
+	if (s.demand)
+		load_authorities(&s);
 	tcpservice_run(&s.service);
 }

@@ -15,7 +15,6 @@
 #include "sys/options.h"
 #include "ucspi/dial.h"
 
-#define LETTERS USEROPTIONS_LETTERS "i:p:T:"
 /* Word for word as the original has it; the manual page has the additions. */
 #define ARGUMENTS                                                                                                \
 	"[ -hHrRdDqQv ] [ -i localip ] [ -p localport ] [ -T timeoutconn ] [ -l localname ] [ -t timeoutinfo ] " \
@@ -83,10 +82,12 @@ static bool option(struct tcpcaller *t, int c, const char *value)
 	return false;
 }
 
-void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv)
+void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv, const char *letters,
+			 bool (*more)(struct tcpcaller *t, int c, const char *value))
 {
-	for (int c; (c = options_next(argc, argv, LETTERS)) != -1;)
-		if (!useroptions_take(&t->common, c, optarg) && !option(t, c, optarg))
+	for (int c; (c = options_next(argc, argv, letters)) != -1;)
+		if (!useroptions_take(&t->common, c, optarg) && !option(t, c, optarg) &&
+		    (more == NULL || !more(t, c, optarg)))
 			usage(t);
 	argv += optind;
 	if (argc - optind < 2)

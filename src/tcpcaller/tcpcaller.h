@@ -22,8 +22,15 @@ struct tcpcaller {
 #define TCPCALLER_INIT(program_name) \
 	((struct tcpcaller){ .name = (program_name), .common = USEROPTIONS_INIT, .seconds = { 2, 58 } })
 
-/* Reads the command line, or ends the program with 100 and a usage line. */
-void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv);
+#define TCPCALLER_LETTERS USEROPTIONS_LETTERS "i:p:T:"
+
+/*
+ * Reads the command line, or ends the program with 100 and a usage line.
+ * Options that tcpclient does not have go to `more` (may be NULL), which
+ * returns false for unknown ones.
+ */
+void tcpcaller_arguments(struct tcpcaller *t, int argc, char **argv, const char *letters,
+			 bool (*more)(struct tcpcaller *t, int c, const char *value));
 
 /* Connects and finds out about the connection; ends the program with 111 when that cannot be. Close-on-exec. */
 int tcpcaller_connect(struct tcpcaller *t, struct connection *c);

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 	struct childenv env = childenv_start();
 	int fd;
 
-	tcpcaller_arguments(&t, argc, argv);
+	tcpcaller_arguments(&t, argc, argv, TCPCALLER_LETTERS, NULL);
 	fd = tcpcaller_connect(&t, &c);
 	connection_environment(&c, &env);
 	tcpcaller_run(&t, fd, fd, &env);

@@ -33,6 +33,15 @@ void tls_saved_drop(struct tls_context *c, struct str key);
 /* PEM of a key and a chain, to show to the other side. */
 bool tls_use_certificate(SSL_CTX *ssl, struct str pem, struct err *e);
 
+/* The subjects of the certificates in a PEM file; NULL: none. */
+STACK_OF(X509_NAME) * tls_names(struct str pem);
+
+/* The library's own connections. */
+struct tls_server;
+struct tls_client;
+SSL *tls_server_ssl(const struct tls_server *s);
+SSL *tls_client_ssl(const struct tls_client *c);
+
 /* The first error in OpenSSL's queue, which is emptied: never NULL. */
 const char *tls_error_text(void);
 

@@ -91,7 +91,7 @@ static bool is_address(const char *name)
 }
 
 /* False: the name cannot be one of a certificate. */
-static bool expect_name(struct tls_client *c, struct str name)
+static bool expect_name(struct tls_client *c, struct str name, bool any)
 {
 	char *z = mem_copy(name);
 	bool address = is_address(z), ok = true;
@@ -100,7 +100,9 @@ static bool expect_name(struct tls_client *c, struct str name)
 		ok = false;
 	if (!address && name.n)
 		SSL_set_tlsext_host_name(c->ssl, z);
-	if (c->verify && address)
+	if (c->verify && any)
+		;
+	else if (c->verify && address)
 		ok &= X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl), z) == 1;
 	else if (c->verify) {
 		SSL_set_hostflags(c->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -119,7 +121,9 @@ static void demand(struct tls_client *c, const struct tls_want *want)
 	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (c->verify)
 		SSL_set1_verify_cert_store(c->ssl, want->anchors->store);
-	if (!expect_name(c, want->name))
+	if (want->depth > 0)
+		SSL_set_verify_depth(c->ssl, want->depth);
+	if (!expect_name(c, want->name, want->any_name))
 		fail(c, "no certificate can be for that name");
 }
 
@@ -254,6 +258,11 @@ void tls_client_wrote(struct tls_client *c, size_t n)
 const char *tls_client_error(const struct tls_client *c)
 {
 	return c->error;
+}
+
+SSL *tls_client_ssl(const struct tls_client *c)
+{
+	return c->ssl;
 }
 
 bool tls_client_resumed(const struct tls_client *c)

@@ -31,6 +31,8 @@ struct tls_want {
 	const struct tls_anchors *anchors;
 	/* The server's name or IP address: asked for, and what the certificate must be for. */
 	struct str name;
+	bool any_name; /* … only asked for: a certificate of somebody else will do */
+	int depth;     /* authorities that may stand between, 0 and -1: as many as the library allows */
 	/*
 	 * Connections with the same key may resume each other's sessions. It must tell server, port and everything
 	 * that a connection of this kind demands of the server.

@@ -151,7 +151,7 @@ static void exchange(struct server *s, struct tls_client *c, size_t piece)
 
 static struct tls_client *connect_as(struct server *s, const struct tls_anchors *anchors, const char *name)
 {
-	struct tls_want want = { anchors, str_of(name), STR("k") };
+	struct tls_want want = { .anchors = anchors, .name = str_of(name), .resume_key = STR("k") };
 	struct tls_client *c = tls_client_new(context, &want);
 
 	exchange(s, c, 700);
@@ -262,7 +262,7 @@ static void test_a_pinned_certificate(void **state)
 
 static bool resumes(struct server *s, const char *key)
 {
-	struct tls_want want = { NULL, STR("mx.test"), str_of(key) };
+	struct tls_want want = { .anchors = NULL, .name = STR("mx.test"), .resume_key = str_of(key) };
 	struct tls_client *c = tls_client_new(context, &want);
 	bool resumed;
 
@@ -299,7 +299,7 @@ static void test_what_is_not_tls(void **state)
 {
 	const struct str all[] = { STR("220 hello\r\n"), STR("\x15\x03\x01\x00\x02\x02\x28"),
 				   STR("\x16\x03\x03\xff\xff") };
-	struct tls_want want = { NULL, STR("mx.test"), STR("k") };
+	struct tls_want want = { .anchors = NULL, .name = STR("mx.test"), .resume_key = STR("k") };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -343,7 +343,7 @@ static void test_our_certificate(void **state)
 	struct server s;
 	struct tls_client *c;
 	X509 *seen;
-	struct tls_want want = { NULL, STR("mx.test"), STR("k") };
+	struct tls_want want = { .anchors = NULL, .name = STR("mx.test"), .resume_key = STR("k") };
 
 	(void)state;
 	assert_null(tls_context_new(buf_str(&half), STR(""), key, &e));

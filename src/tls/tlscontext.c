@@ -192,6 +192,26 @@ static size_t add_all(X509_STORE *store, struct str pem)
 	return n;
 }
 
+STACK_OF(X509_NAME) * tls_names(struct str pem)
+{
+	STACK_OF(X509_NAME) *names = NULL;
+	BIO *bio = bio_of(pem);
+	X509 *certificate;
+
+	while (bio && (certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
+		X509_NAME *name = X509_NAME_dup(X509_get_subject_name(certificate));
+
+		if (names == NULL)
+			names = sk_X509_NAME_new_null();
+		if (names == NULL || name == NULL || sk_X509_NAME_push(names, name) == 0)
+			X509_NAME_free(name);
+		X509_free(certificate);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return names;
+}
+
 struct tls_anchors *tls_anchors_new(struct str pem, struct err *e)
 {
 	struct tls_anchors *a = anchors();

@@ -1,6 +1,7 @@
 #include "tls/tlsserver.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,6 +56,21 @@ struct tls_server_context *tls_server_context_new(struct str certificate, struct
 	return NULL;
 }
 
+bool tls_server_context_demand(struct tls_server_context *c, const struct tls_anchors *anchors, struct str named,
+			       int depth, struct err *e)
+{
+	STACK_OF(X509_NAME) *names = tls_names(named);
+
+	if (names == NULL && named.n)
+		return err_perm(e, "no certificate among those to ask clients for");
+	SSL_CTX_set_client_CA_list(c->ssl, names);
+	SSL_CTX_set1_verify_cert_store(c->ssl, anchors->store);
+	SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	if (depth >= 0)
+		SSL_CTX_set_verify_depth(c->ssl, depth);
+	return true;
+}
+
 void tls_server_context_free(struct tls_server_context *c)
 {
 	if (c == NULL)
@@ -80,6 +96,23 @@ struct tls_server *tls_server_new(const struct tls_server_context *context)
 	SSL_set_bio(s->ssl, s->in, s->out);
 	SSL_set_accept_state(s->ssl);
 	return s;
+}
+
+bool tls_server_expect(struct tls_server *s, struct str name)
+{
+	char *z = mem_copy(name);
+	bool ok = name.n > 0 && memchr(name.p, 0, name.n) == NULL;
+
+	SSL_set_hostflags(s->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	ok = ok && SSL_set1_host(s->ssl, z) == 1;
+	free(z);
+	ERR_clear_error();
+	return ok;
+}
+
+SSL *tls_server_ssl(const struct tls_server *s)
+{
+	return s->ssl;
 }
 
 void tls_server_free(struct tls_server *s)
@@ -123,9 +156,12 @@ static void collect(struct tls_server *s)
 /* After a call that returned `result`: waits for more input, or has failed. */
 static void judge(struct tls_server *s, int result)
 {
+	long verified = SSL_get_verify_result(s->ssl);
 	int kind = SSL_get_error(s->ssl, result);
 
-	if (kind == SSL_ERROR_ZERO_RETURN)
+	if (kind == SSL_ERROR_SSL && verified != X509_V_OK)
+		fail(s, X509_verify_cert_error_string(verified));
+	else if (kind == SSL_ERROR_ZERO_RETURN)
 		s->state = TLS_SERVER_CLOSED;
 	else if (kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_WANT_WRITE)
 		fail(s, kind == SSL_ERROR_SSL ? tls_error_text() : "the connection ended");

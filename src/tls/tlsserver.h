@@ -8,13 +8,15 @@
  *		write s's wire bytes, tell tls_server_wrote.
  *
  * Clients are strangers: what they can make us keep is bounded, versions
- * before TLS 1.2 and renegotiation are refused, and no certificate is asked for.
+ * before TLS 1.2 and renegotiation are refused, and no certificate is asked for
+ * unless tls_server_context_demand says so.
  */
 #ifndef TLS_TLSSERVER_H
 #define TLS_TLSSERVER_H
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "tls/tlscontext.h"
 
 struct tls_server_context;
 struct tls_server;
@@ -25,6 +27,13 @@ struct tls_server;
  * file but OpenSSL's own configuration.
  */
 struct tls_server_context *tls_server_context_new(struct str certificate, struct str ciphers, struct err *e);
+/*
+ * From now on clients must show a certificate from one of the `anchors`.
+ * `named`: PEM of the authorities that they are told of; `depth`: how many
+ * authorities may stand between, -1: as many as the library allows.
+ */
+bool tls_server_context_demand(struct tls_server_context *c, const struct tls_anchors *anchors, struct str named,
+			       int depth, struct err *e);
 /* After all its connections. NULL is allowed. */
 void tls_server_context_free(struct tls_server_context *c);
 
@@ -36,6 +45,8 @@ enum tls_server_state {
 };
 
 struct tls_server *tls_server_new(const struct tls_server_context *context);
+/* The client's certificate must be for this name as well; before the handshake. False: none can be. */
+bool tls_server_expect(struct tls_server *s, struct str name);
 /* NULL is allowed. */
 void tls_server_free(struct tls_server *s);
 

@@ -12,6 +12,7 @@
 #include "tls/tlsclient.h"
 #include "tls/tlscontext.h"
 #include "tls/tlsserver.h"
+#include "tls/tlsvariables.h"
 
 static struct buf pem;
 static struct tls_server_context *server_context;
@@ -119,6 +120,63 @@ static void talks_in_any_pieces(void **state)
 	buf_free(&text);
 }
 
+static bool has_variable(const struct buf *list, struct str whole)
+{
+	struct str rest = buf_str(list), item;
+
+	while (str_cut(rest, 0, &item, &rest))
+		if (str_eq(item, whole))
+			return true;
+	return false;
+}
+
+static void variables_tell_of_both_sides(void **state)
+{
+	struct tls_client *c = client_new();
+	struct tls_server *s = tls_server_new(server_context);
+	struct buf list = BUF_INIT(100000);
+
+	(void)state;
+	carry(c, s, 100000);
+	tls_server_variables(s, &list);
+	assert_true(has_variable(&list, STR("SSL_PROTOCOL=TLSv1.3")));
+	assert_true(has_variable(&list, STR("SSL_CLIENT_VERIFY=NONE")));
+	assert_true(has_variable(&list, STR("SSL_SERVER_A_KEY=id-ecPublicKey")));
+	buf_clear(&list);
+	tls_client_variables(c, &list);
+	assert_true(has_variable(&list, STR("SSL_SERVER_A_SIG=ecdsa-with-SHA256")));
+	assert_false(has_variable(&list, STR("SSL_CLIENT_VERIFY=NONE")));
+	tls_client_free(c);
+	tls_server_free(s);
+	buf_free(&list);
+}
+
+static void clients_can_be_asked_for_certificates(void **state)
+{
+	struct tls_server_context *asking;
+	struct tls_anchors *anchors;
+	struct tls_server *s;
+	struct tls_client *c;
+	struct err e;
+
+	(void)state;
+	asking = tls_server_context_new(buf_str(&pem), STR(""), &e);
+	anchors = tls_anchors_new(buf_str(&pem), &e);
+	assert_true(asking && anchors);
+	assert_false(tls_server_context_demand(asking, anchors, STR("no certificate"), -1, &e));
+	assert_true(tls_server_context_demand(asking, anchors, buf_str(&pem), -1, &e));
+	tls_anchors_free(anchors);
+	c = client_new();
+	s = tls_server_new(asking);
+	assert_true(tls_server_expect(s, STR("client.test")));
+	assert_false(tls_server_expect(s, STR("")));
+	carry(c, s, 100000);
+	assert_int_equal(tls_server_state(s), TLS_SERVER_FAILED);
+	tls_client_free(c);
+	tls_server_free(s);
+	tls_server_context_free(asking);
+}
+
 static void clear_text_is_no_handshake(void **state)
 {
 	struct tls_server *s = tls_server_new(server_context);
@@ -174,6 +232,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talks_in_any_pieces),
+		cmocka_unit_test(variables_tell_of_both_sides),
+		cmocka_unit_test(clients_can_be_asked_for_certificates),
 		cmocka_unit_test(clear_text_is_no_handshake),
 		cmocka_unit_test(old_versions_are_refused),
 		cmocka_unit_test(a_certificate_and_its_key_are_needed),

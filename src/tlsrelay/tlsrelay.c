@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "tls/tlsvariables.h"
 
 #define PIECE 16384
 /* More than this does not wait in one direction. */
@@ -78,6 +79,14 @@ void tlsrelay_describe(const struct tls_side *t, struct buf *to)
 		tls_server_describe(t->server, to);
 	else
 		tls_client_describe(t->client, to);
+}
+
+void tlsrelay_variables(const struct tls_side *t, struct buf *to)
+{
+	if (t->server)
+		tls_server_variables(t->server, to);
+	else
+		tls_client_variables(t->client, to);
 }
 
 /* ---- moving bytes ---- */

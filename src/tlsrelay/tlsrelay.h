@@ -27,5 +27,7 @@ void tlsrelay_run(const struct tls_side *t, int fd, int to, int from, int64_t id
 
 /* Appends version and cipher: "TLSv1.3 TLS_AES_256_GCM_SHA384". */
 void tlsrelay_describe(const struct tls_side *t, struct buf *to);
+/* Appends what tlsvariables.h lists. */
+void tlsrelay_variables(const struct tls_side *t, struct buf *to);
 
 #endif
