@@ -173,15 +173,15 @@ static const struct account *find_account(const struct conversion *c, struct str
 }
 
 /* "sub:user:pre:": the address sub belongs to user, with .qmail-pre. */
+/* A line with fewer than three colons is none. */
 static bool assign_subuser(struct conversion *c, struct str line, struct err *e)
 {
 	struct str sub, user, pre, rest;
 	const struct account *a;
 	struct buf ext = BUF_INIT(line.n + 1);
 
-	str_cut(line, ':', &sub, &rest);
-	str_cut(rest, ':', &user, &rest);
-	str_cut(rest, ':', &pre, &rest);
+	if (!str_cut(line, ':', &sub, &rest) || !str_cut(rest, ':', &user, &rest) || !str_cut(rest, ':', &pre, &rest))
+		return true;
 	a = find_account(c, user);
 	if (a == NULL)
 		return err_temp(e, "unable to find %.*s user for subuser", STR_ARG(str_head(user, 100)));
@@ -198,7 +198,7 @@ static bool convert_subusers(struct conversion *c, struct err *e)
 {
 	struct str rest = c->rules->subusers.text, line;
 
-	while (next_entry(&rest, &line))
+	while (str_next_line(&rest, &line))
 		if (!assign_subuser(c, line, e))
 			return false;
 	return true;

@@ -111,10 +111,11 @@ static void files_change_the_result(void **state)
 	      ALIAS_OUT "=j.d:joe:7:8:/h/7:::\n+j.d-:joe:7:8:/h/7:-::\n"
 			"=jd:joe:7:8:/h/7:::\n+jd-:joe:7:8:/h/7:-::\n.\n");
 	r = rules();
-	r.subusers = file(STR("sub:alias:pre:\n"));
+	r.subusers = file(STR("sub:alias:pre:\n\nshort:alias:pre\nbad\n#c:alias:x:more\n"));
 	r.append = file(STR("=x:y:1:2:/z:::"));
 	gives(STR(ALIAS_LINE), r,
-	      ALIAS_OUT "=sub:alias:5:50:/h/5:-:pre:\n+sub-:alias:5:50:/h/5:-:pre-:\n=x:y:1:2:/z:::\n.\n");
+	      ALIAS_OUT "=sub:alias:5:50:/h/5:-:pre:\n+sub-:alias:5:50:/h/5:-:pre-:\n"
+			"=#c:alias:5:50:/h/5:-:x:\n+#c-:alias:5:50:/h/5:-:x-:\n=x:y:1:2:/z:::\n.\n");
 }
 
 int main(void)
