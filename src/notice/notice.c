@@ -37,23 +37,21 @@ static const char *const outcomes[] = {
 	[NOTICE_EXPANDED] = "sent on to the addresses behind it\n",
 };
 
-/* Inside a paragraph every second of two LFs becomes '/': paragraphs contain no empty lines. */
+/*
+ * The lines behind a line "<address>:". Of several LFs in a row all but the first become '/', so that no empty line
+ * seems to end the paragraph; the report's last LF stays what it is, as in qmail.
+ */
 static void add_report(struct buf *out, struct str text)
 {
-	bool after_lf = false;
+	char before = '\n';
 
 	for (size_t i = 0; i < text.n; i++) {
-		bool lf = text.p[i] == '\n';
+		bool empty = text.p[i] == '\n' && before == '\n';
 
-		if (lf && after_lf) {
-			buf_addc(out, '/');
-			after_lf = false;
-			continue;
-		}
-		buf_addc(out, text.p[i]);
-		after_lf = lf;
+		buf_addc(out, empty && i + 1 < text.n ? '/' : text.p[i]);
+		before = text.p[i];
 	}
-	if (text.n && !after_lf)
+	if (before != '\n')
 		buf_addc(out, '\n');
 }
 

@@ -57,7 +57,7 @@ static void plain_form(void **state)
 
 	(void)state;
 	n.plain = true;
-	assert_string_equal(head(&n, &b), FIELDS GREETING "<x_y@c.test>:\none\n/\n/five\n\n"
+	assert_string_equal(head(&n, &b), FIELDS GREETING "<x_y@c.test>:\none\n///five\n\n"
 							  "--- Below this line is a copy of the message.\n\n"
 							  "Return-Path: <joe@b.test>\n");
 	buf_clear(&b);
@@ -67,6 +67,37 @@ static void plain_form(void **state)
 	head(&n, &b);
 	has(&b, "multipart/report");
 	buf_free(&b);
+}
+
+/* As qmail has them, byte for byte. */
+static void paragraphs(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "", "" },
+		{ "a", "a\n" },
+		{ "a\n", "a\n" },
+		{ "\n", "\n" },
+		{ "\n\n\n", "//\n" },
+		{ "\n\na", "//a\n" },
+		{ "a\n\n", "a\n\n" },
+		{ "a\n\n\n", "a\n/\n" },
+		{ "a\n \nb", "a\n \nb\n" },
+		{ "a\n\nb\n\n\nc\n", "a\n/b\n//c\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		const struct notice_recipient r = { .address = STR("x@c.test"), .report = str_of(texts[i][0]) };
+		struct notice n = example(&r);
+		struct buf b = BUF_INIT(SIZE_MAX), expected = BUF_INIT(SIZE_MAX);
+
+		n.plain = true;
+		buf_addf(&expected, "%s<x@c.test>:\n%s\n--- Below", GREETING, texts[i][1]);
+		head(&n, &b);
+		has(&b, buf_cstr(&expected));
+		buf_free(&expected);
+		buf_free(&b);
+	}
 }
 
 static void mime_form(void **state)
@@ -214,9 +245,13 @@ static void bulk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_form),          cmocka_unit_test(mime_form),
-		cmocka_unit_test(hostile_reports),     cmocka_unit_test(long_replies_are_folded),
-		cmocka_unit_test(internationalised),   cmocka_unit_test(delay_and_success),
+		cmocka_unit_test(plain_form),
+		cmocka_unit_test(paragraphs),
+		cmocka_unit_test(mime_form),
+		cmocka_unit_test(hostile_reports),
+		cmocka_unit_test(long_replies_are_folded),
+		cmocka_unit_test(internationalised),
+		cmocka_unit_test(delay_and_success),
 		cmocka_unit_test(header_of_a_message),
 		cmocka_unit_test(bulk),
 	};

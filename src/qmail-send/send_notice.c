@@ -19,6 +19,7 @@
 struct material {
 	const struct notice_order *o;
 	const struct envelope *env;
+	struct str sender; /* who is told; empty: whoever gets double bounces */
 	struct notice notice;
 	struct notice_recipient *recipients;
 	size_t n;
@@ -157,15 +158,15 @@ static void make_unique(struct material *m)
 static void find_addressee(struct material *m)
 {
 	const struct send_config *c = &m->o->s->config;
-	struct str sender = envelope_sender(m->env);
 
+	m->sender = route_bounce_address(envelope_sender(m->env));
 	m->to = BUF_INIT(SIZE_MAX);
-	if (sender.n == 0) {
+	if (m->sender.n == 0) {
 		buf_add(&m->to, buf_str(&c->doublebounceto));
 		buf_addc(&m->to, '@');
 		buf_add(&m->to, buf_str(&c->doublebouncehost));
 	} else {
-		buf_add(&m->to, route_bounce_address(sender));
+		buf_add(&m->to, m->sender);
 	}
 }
 
@@ -173,17 +174,16 @@ static void collect(struct material *m, const struct notice_order *o)
 {
 	const struct send_config *c = &o->s->config;
 	const struct envelope *env = o->m->envelope;
-	struct str sender = envelope_sender(env);
 
 	*m = (struct material){ .o = o, .env = env };
 	find_addressee(m);
 	m->notice = (struct notice){
-		.kind = sender.n ? o->kind : NOTICE_DOUBLE_BOUNCE,
+		.kind = m->sender.n ? o->kind : NOTICE_DOUBLE_BOUNCE,
 		.plain = c->plain_bounces && o->kind == NOTICE_BOUNCE,
 		.from = buf_str(&c->bouncefrom),
 		.host = buf_str(&c->bouncehost),
 		.to = buf_str(&m->to),
-		.return_path = sender.n ? route_bounce_address(sender) : sender,
+		.return_path = m->sender,
 		.envid = envelope_envid(env),
 		.now = clock_wall(),
 		.arrival = o->m->birth,
@@ -192,7 +192,7 @@ static void collect(struct material *m, const struct notice_order *o)
 		.utf8 = (env->flags & MESSAGE_SMTPUTF8) != 0,
 	};
 	/* RFC 3461 §4.3: only what failed comes back as a whole. */
-	m->notice.header_only = o->kind != NOTICE_BOUNCE || (sender.n && env->ret == DSN_RET_HDRS) ||
+	m->notice.header_only = o->kind != NOTICE_BOUNCE || (m->sender.n && env->ret == DSN_RET_HDRS) ||
 				(c->bounce_max && env->size > c->bounce_max);
 	m->recipients = mem_array(NULL, env->nrecipients + 1, sizeof *m->recipients);
 	make_unique(m);
@@ -211,7 +211,7 @@ static void put_envelope(struct submit *q, const struct material *m)
 		submit_attribute(q, ATTR_BODY_8BIT, STR(""));
 	if (!m->notice.plain && notice_needs_utf8(&m->notice))
 		submit_attribute(q, ATTR_SMTPUTF8, STR(""));
-	submit_sender(q, envelope_sender(m->env).n == 0 ? STR("#@[]") : STR(""));
+	submit_sender(q, m->sender.n == 0 ? STR("#@[]") : STR(""));
 	submit_recipient(q, m->notice.to);
 }
 

@@ -113,10 +113,8 @@ struct route route_address(const struct route_tables *t, struct str address, str
 
 static struct str without_verp_mark(struct str sender, bool *marked)
 {
-	struct str head = str_head(sender, sender.n < 4 ? 0 : sender.n - 4);
-
-	*marked = sender.n >= 4 && str_ends(sender, STR("-@[]")) && str_rchr(head, '@') < head.n;
-	return *marked ? head : sender;
+	*marked = str_ends(sender, STR("-@[]"));
+	return *marked ? str_head(sender, sender.n - 4) : sender;
 }
 
 void route_verp_sender(struct str sender, struct str recipient, struct buf *out)
@@ -126,7 +124,7 @@ void route_verp_sender(struct str sender, struct str recipient, struct buf *out)
 	size_t at = str_rchr(base, '@'), rat = str_rchr(recipient, '@');
 
 	buf_clear(out);
-	if (!marked || rat == recipient.n) {
+	if (!marked || at == base.n || rat == recipient.n) {
 		buf_add(out, sender);
 		return;
 	}

@@ -83,6 +83,10 @@ static void verp_names_the_recipient(void **state)
 	route_verp_sender(STR("-@[]"), STR("u@v"), &out);
 	assert_string_equal(buf_cstr(&out), "-@[]");
 	assert_true(str_eq(route_bounce_address(STR("l-@h-@[]")), STR("l-@h")));
+	/* There the mark goes whatever is before it. */
+	assert_true(str_eq(route_bounce_address(STR("joe-@[]")), STR("joe")));
+	assert_true(str_eq(route_bounce_address(STR("-@[]")), STR("")));
+	assert_true(str_eq(route_bounce_address(STR("#@[]")), STR("#@[]")));
 	assert_true(str_eq(route_bounce_address(STR("")), STR("")));
 	assert_true(str_eq(route_bounce_address(STR("x@y")), STR("x@y")));
 	buf_free(&out);
