@@ -100,6 +100,15 @@ def test_retry_tries_now(instance, sink):
     wait_until(lambda: sink.messages, 20, "delivery")
 
 
+def test_what_is_being_delivered_is_tried_again_when_that_ends(instance):
+    home = instance.add_user("amy", qmail="|echo try >>tries; sleep 1; exit 111\n")
+    instance.queue(b"Subject: slow\n\n", "x@y.test", "amy@a.test")
+    tries = os.path.join(home, "tries")
+    wait_until(lambda: os.path.exists(tries), 30, "the first attempt")
+    assert b"1 message" in quill(instance, "retry", listed(instance)[0]["id"]).stdout
+    wait_until(lambda: open(tries, encoding="ascii").read().count("try") >= 2, 30, "the second attempt")
+
+
 def test_removed_messages_are_gone_for_good(instance, sink):
     numbers = [waiting(instance, f"bob{i}@far.test") for i in range(3)]
     r = quill(instance, "remove", numbers[0], numbers[0], check=False)

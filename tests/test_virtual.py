@@ -1,7 +1,9 @@
 """Mailboxes without system accounts: quill user, delivery, aliases, quotas, the check at RCPT."""
 import os
 import shutil
+import signal
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -59,6 +61,21 @@ def test_a_mailbox_in_a_new_domain_gets_mail(site):
     assert text.startswith(b"Return-Path: <s@client.test>\nDelivered-To: v.test-Ann@v.test\n") and text.endswith(b"body\n")
     for d in ("", "/Maildir", "/Maildir/new"):
         assert os.stat(home_of(site, "ann@v.test") + d).st_mode & 0o077 == 0
+
+
+def test_a_new_domain_is_known_when_the_command_returns(site):
+    """Mail that is sent then is not on its way to where the domain was before."""
+    site.signal("qmail-send", signal.SIGSTOP)
+    command = threading.Thread(target=user, args=(site, "add", "ann@v.test"))
+    command.start()
+    command.join(1)
+    early = not command.is_alive()
+    site.signal("qmail-send", signal.SIGCONT)
+    command.join(30)
+    assert not early and not command.is_alive()
+    site.queue(BODY, "s@client.test", "ann@v.test")
+    wait_messages(site, "ann@v.test")
+    assert "operator:" not in site.log()
 
 
 def test_the_table_comes_before_accounts_where_it_has_the_address(site):

@@ -122,6 +122,8 @@ static enum order_status carry_out(struct server *sv, const struct order_packet 
 	struct journal *j = sv->journal;
 	struct journal_info info;
 
+	if (o->order == ORDER_REREAD)
+		return ORDER_OK;
 	if (!journal_info_of(j, o->id, &info)) {
 		err_perm(e, ORDER_NO_MESSAGE);
 		return ORDER_NONE;
@@ -150,6 +152,8 @@ static enum order_status carry_out(struct server *sv, const struct order_packet 
 	case ORDER_SENDER:
 	case ORDER_RECIPIENT:
 		return with_envelope(sv, o, e);
+	case ORDER_REREAD:
+		break;
 	}
 	return ORDER_REFUSED;
 }

@@ -41,7 +41,7 @@ static void put_off(struct sender *s, struct job *j)
 	struct msg *m = j->msg;
 
 	sched_put_off(s->sched, j);
-	journal_defer(s, m->id, sched_message_due(m), STR(""));
+	journal_defer(s, m, sched_message_due(m), STR(""));
 	message_settle(s, m);
 }
 
@@ -109,7 +109,6 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 	if (s->exiting)
 		event_base_loopbreak(s->loop);
 	s->exiting = true;
-	log_status(s);
 }
 
 static void on_alarm(evutil_socket_t fd, short what, void *arg)
@@ -121,16 +120,23 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
 	sched_run_all(s->sched, clock_wall());
 }
 
+bool send_reread(struct sender *s, struct err *e)
+{
+	bool ok = route_reload(&s->routes, e);
+
+	if (!ok)
+		log_line("alert: %s", e->text);
+	policies_reload(s);
+	return ok;
+}
+
 static void on_hup(evutil_socket_t fd, short what, void *arg)
 {
-	struct sender *s = arg;
 	struct err e;
 
 	(void)fd;
 	(void)what;
-	if (!route_reload(&s->routes, &e))
-		log_line("alert: %s", e.text);
-	policies_reload(s);
+	send_reread(arg, &e);
 }
 
 /*
@@ -236,6 +242,15 @@ static bool start(struct sender *s, struct err *e)
 	return sandbox_enter(&rights, e) && connect_all(s, e);
 }
 
+/* What is in the log already is not new at the next start. */
+static void keep_time(void *ctx, struct msg *m)
+{
+	int64_t due = sched_message_due(m);
+
+	if (m->announced && !m->timed && m->njobs)
+		journal_defer(ctx, m, due ? due : m->birth, STR(""));
+}
+
 static int run(struct sender *s)
 {
 	catch_signal(s, SIGTERM, on_term);
@@ -251,6 +266,7 @@ static int run(struct sender *s)
 	}
 	if (s->lost_start && !s->ever_ready)
 		return 111;
+	sched_each(s->sched, keep_time, s);
 	journal_link_drain(s);
 	log_line("status: exiting");
 	log_flush();

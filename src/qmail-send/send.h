@@ -119,7 +119,7 @@ void journal_open_message(struct sender *s, uint64_t id, enum open_purpose purpo
 			  bool content);
 void journal_result(struct sender *s, uint64_t id, uint32_t recipient, char letter, struct str text);
 /* answers: as in the DEFER packet; may be empty. */
-void journal_defer(struct sender *s, uint64_t id, int64_t due, struct str answers);
+void journal_defer(struct sender *s, struct msg *m, int64_t due, struct str answers);
 void journal_edit(struct sender *s, uint32_t ticket, uint64_t id, uint32_t recipient, struct str address);
 void journal_ordered(struct sender *s, uint32_t ticket, enum order_status status, const char *text);
 void journal_end(struct sender *s, uint64_t id);
@@ -193,6 +193,8 @@ void order_envelope(struct sender *s, uint64_t id, bool loaded);
 /* ---- qmail-send.c ---- */
 /* Starts whatever can be started now; called at the end of each turn. */
 void send_pump(struct sender *s);
+/* Reads again what SIGHUP is for. False: it cannot be used; that was logged, and the old tables stay. */
+bool send_reread(struct sender *s, struct err *e);
 
 /* ---- send_log.c ---- */
 /* Lines are collected and written at the end of a turn. */

@@ -354,12 +354,15 @@ static void finish(struct spawner *sp, struct running *run)
 	struct sender *s = sp->s;
 	struct msg *m = run->job->msg;
 	int64_t due;
+	bool deferred;
 
 	if (!run->job->verdict && !run->lost)
 		tell_outcome(s, run);
-	due = sched_finish(s->sched, run->job, run->open, m->removed ? 0 : run->nopen, clock_wall());
-	if (due)
-		journal_defer(s, m->id, sched_message_due(m), buf_str(&run->answers));
+	deferred = sched_finish(s->sched, run->job, run->open, m->removed ? 0 : run->nopen, clock_wall()) != 0;
+	due = sched_message_due(m);
+	/* While something of it runs there is no time to tell: whichever ends last tells it. */
+	if (deferred || (m->untimed && due && !m->removed))
+		journal_defer(s, m, due, buf_str(&run->answers));
 	free_running(sp, run);
 	log_status(s);
 	message_settle(s, m);

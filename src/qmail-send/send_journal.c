@@ -181,12 +181,14 @@ static void say_number(struct sender *s, enum queue_packet type, uint64_t id)
 	say(s->journal, &packet);
 }
 
-void journal_defer(struct sender *s, uint64_t id, int64_t due, struct str answers)
+void journal_defer(struct sender *s, struct msg *m, int64_t due, struct str answers)
 {
 	struct buf packet = BUF_INIT(QUEUE_PACKET_MAX);
 
+	m->timed = due != 0;
+	m->untimed = due == 0;
 	wire_put_u8(&packet, PACKET_DEFER);
-	wire_put_u64(&packet, id);
+	wire_put_u64(&packet, m->id);
 	wire_put_u64(&packet, (uint64_t)due);
 	wire_put_str(&packet, answers);
 	say(s->journal, &packet);

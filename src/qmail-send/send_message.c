@@ -347,7 +347,7 @@ void message_waiting(struct sender *s, uint64_t id, int64_t birth, int64_t due)
 		return;
 	m = sched_add(s->sched, id, birth);
 	/* What was deferred before is in the log already. */
-	m->announced = due != 0;
+	m->announced = m->timed = due != 0;
 	m->held = due == (int64_t)QUEUE_HELD;
 	sched_add_unrouted(s->sched, m, due);
 }

@@ -47,7 +47,7 @@ static bool has_running(const struct msg *m)
 static void hold(struct sender *s, struct msg *m, const struct order_packet *o)
 {
 	sched_hold(s->sched, m);
-	journal_defer(s, m->id, (int64_t)QUEUE_HELD, STR(""));
+	journal_defer(s, m, (int64_t)QUEUE_HELD, STR(""));
 	answer(s, o, ORDER_OK, has_running(m) ? "held after the delivery that runs" : "");
 }
 
@@ -60,8 +60,8 @@ static void go_on(struct sender *s, struct msg *m, const struct order_packet *o)
 		return;
 	}
 	sched_release(s->sched, m, now);
-	journal_defer(s, m->id, now, STR(""));
-	answer(s, o, ORDER_OK, "");
+	journal_defer(s, m, now, STR(""));
+	answer(s, o, ORDER_OK, has_running(m) ? "what is being delivered is tried again if it does not succeed" : "");
 }
 
 static void remove_message(struct sender *s, struct msg *m, const struct order_packet *o)
@@ -91,7 +91,7 @@ static void requeue(struct sender *s, struct msg *m, const struct order_packet *
 	route_again(s, m);
 	sched_retry(s->sched, m, clock_wall());
 	if (!m->held)
-		journal_defer(s, m->id, clock_wall(), STR(""));
+		journal_defer(s, m, clock_wall(), STR(""));
 	answer(s, o, ORDER_OK, "");
 }
 
@@ -134,7 +134,7 @@ static void bounce(struct sender *s, struct msg *m, const struct order_packet *o
 	if (m->held) {
 		/* The bounce itself is not held. */
 		m->held = false;
-		journal_defer(s, m->id, clock_wall(), STR(""));
+		journal_defer(s, m, clock_wall(), STR(""));
 	}
 	sched_drop_jobs(s->sched, m);
 	answer(s, o, ORDER_OK, m->njobs ? "what is being delivered is bounced unless it succeeds" : "");
@@ -221,7 +221,17 @@ static void carry_out(struct sender *s, struct msg *m, const struct order_packet
 	case ORDER_RECIPIENT:
 		edit(s, m, o);
 		break;
+	case ORDER_REREAD:
+		break;
 	}
+}
+
+static void reread(struct sender *s, const struct order_packet *o)
+{
+	struct err e = { 0 };
+	bool ok = send_reread(s, &e);
+
+	journal_ordered(s, o->ticket, ok ? ORDER_OK : ORDER_FAILED, e.text);
 }
 
 void order_arrived(struct sender *s, const struct order_packet *o)
@@ -229,7 +239,9 @@ void order_arrived(struct sender *s, const struct order_packet *o)
 	struct msg *m = sched_find(s->sched, o->id);
 	bool needs_envelope = o->order == ORDER_BOUNCE || o->order == ORDER_RECIPIENT;
 
-	if (m == NULL || m->removed)
+	if (o->order == ORDER_REREAD)
+		reread(s, o);
+	else if (m == NULL || m->removed)
 		answer(s, o, ORDER_NONE, ORDER_NO_MESSAGE);
 	else if (bounce_begun(s, o->id))
 		answer(s, o, ORDER_NONE, "it is finished; its bounce is being written");

@@ -287,3 +287,28 @@ bool queue_give_orders(const struct queue_orders *o, struct err *e)
 	buf_free(&b);
 	return ok;
 }
+
+static void keep_answer(void *ctx, uint64_t id, enum order_status status, struct str text)
+{
+	struct err *e = ctx;
+
+	(void)id;
+	if (status != ORDER_OK)
+		err_temp(e, "%.*s", STR_ARG(text));
+}
+
+bool queue_reread(struct err *e)
+{
+	static const uint64_t none = 0;
+	struct err answer = { 0 };
+	const struct queue_orders o = {
+		.order = ORDER_REREAD, .ids = &none, .n = 1, .told = keep_answer, .ctx = &answer
+	};
+
+	if (!queue_give_orders(&o, e))
+		return false;
+	if (answer.text[0] == 0)
+		return true;
+	*e = answer;
+	return false;
+}

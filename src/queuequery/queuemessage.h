@@ -61,4 +61,7 @@ struct queue_orders {
 
 bool queue_give_orders(const struct queue_orders *o, struct err *e);
 
+/* A running qmail-send reads its control files again, and has done so when this returns. */
+bool queue_reread(struct err *e);
+
 #endif

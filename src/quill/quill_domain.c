@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/control.h"
+#include "queuequery/queuemessage.h"
 #include "route/route.h"
 #include "sys/home.h"
 #include "sys/io.h"
@@ -135,11 +136,13 @@ static pid_t send_pid(void)
 	return peer.pid;
 }
 
+/* Mail that comes from now on goes where the files say now. */
 static void tell_qmail_send(void)
 {
 	pid_t pid = send_pid();
+	struct err e;
 
-	if (pid > 1 && kill(pid, SIGHUP) == 0)
+	if (pid > 1 && (queue_reread(&e) || kill(pid, SIGHUP) == 0))
 		return;
 	printf("note: a qmail-send that runs must read control/virtualdomains again: send it HUP\n");
 }

@@ -45,6 +45,16 @@ struct msg *sched_find(const struct sched *s, uint64_t id)
 	return idtable_find(&s->msgs, id);
 }
 
+void sched_each(const struct sched *s, void (*f)(void *ctx, struct msg *m), void *ctx)
+{
+	for (size_t i = 0; i < s->msgs.nslots; i++) {
+		struct msg *m = idtable_at(&s->msgs, i);
+
+		if (m)
+			f(ctx, m);
+	}
+}
+
 struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth)
 {
 	struct msg *m = idtable_new(&s->msgs);
@@ -230,7 +240,9 @@ int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint3
 		return 0;
 	}
 	set_recipients(j, open, n);
-	due = policy_next_attempt(dest_policy(j->dest), j->msg->birth, now, j->dest->channel);
+	due = j->asked ? now : policy_next_attempt(dest_policy(j->dest), j->msg->birth, now, j->dest->channel);
+	if (j->asked)
+		dest_probe_soon(j->dest);
 	wait_until(s, j, due);
 	return due;
 }
@@ -291,14 +303,15 @@ bool sched_drop_jobs(struct sched *s, struct msg *m)
 	return m->njobs == 0;
 }
 
-/* Gives every job that is not running another time, even if its destination is down. */
+/* Gives every job that is not running another time, even if its destination is down; one that runs has it when it ends.
+ */
 static void wait_again(struct sched *s, struct msg *m, int64_t due, bool asked)
 {
 	for (struct job *j = msg_first_job(m); j; j = msg_next_job(j)) {
+		j->asked = asked;
 		if (j->running)
 			continue;
 		dueheap_take(heap_of(s, j), &j->due);
-		j->asked = asked;
 		if (asked && j->dest)
 			dest_probe_soon(j->dest);
 		wait_until(s, j, due);

@@ -83,6 +83,8 @@ struct msg {
 	bool known : 1;      /* what the journal has on the following was taken over */
 	bool reportable : 1; /* the sender is to be told of a success */
 	bool told_late : 1;  /* the sender knows that it is late */
+	bool timed : 1;      /* the journal knows when it is due */
+	bool untimed : 1;    /* it was told, but some of it was running then */
 };
 
 /* The jobs of a message, the oldest first: for (j = msg_first_job(m); j; j = msg_next_job(j)). */
@@ -119,6 +121,8 @@ void sched_set_limit(struct sched *s, int channel, uint32_t limit);
 
 struct msg *sched_find(const struct sched *s, uint64_t id);
 
+/* In no order; f removes none. */
+void sched_each(const struct sched *s, void (*f)(void *ctx, struct msg *m), void *ctx);
 /* A new message without jobs; it must not exist yet. */
 struct msg *sched_add(struct sched *s, uint64_t id, int64_t birth);
 /* The channel of a job that has a destination. */
@@ -189,8 +193,8 @@ void sched_remove(struct sched *s, struct msg *m);
 /*
  * Operators' wishes for one message. sched_hold: nothing of it is started any more; sched_release: no longer so, and
  * what waits is due at `now`; sched_retry: what waits is due at `now`, unless it is held; destinations that are down
- * are tried, afresh, and once more where an attempt was under way. sched_drop_jobs: forgets all jobs that do not run;
- * false when one runs.
+ * are tried, afresh, and once more where an attempt was under way; what runs is due again when it ends.
+ * sched_drop_jobs: forgets all jobs that do not run; false when one runs.
  */
 void sched_hold(struct sched *s, struct msg *m);
 void sched_release(struct sched *s, struct msg *m, int64_t now);

@@ -191,6 +191,33 @@ static void what_is_held_waits_for_its_release(void **state)
 	sched_free(s, NULL);
 }
 
+static void what_runs_is_tried_again_at_once_if_wanted(void **state)
+{
+	struct sched *s = make(5, 5);
+	struct msg *m = sched_add(s, 1, 1000);
+	struct job *j;
+
+	(void)state;
+	sched_add_job(s, m, SCHED_REMOTE, STR("x.test"), &zero, 1);
+	j = sched_next(s, 1000);
+	sched_retry(s, m, 1001);
+	assert_null(sched_next(s, 1001));
+	sched_outcome(s, j, SCHED_UNREACHABLE, STR(""));
+	assert_int_equal(sched_finish(s, j, &zero, 1, 1002), 1002);
+	j = sched_next(s, 1002);
+	assert_true(j && j->afresh);
+	/* Once. */
+	assert_true(sched_finish(s, j, &zero, 1, 1003) > 1003);
+	/* Not if it is to be held after all. */
+	sched_retry(s, m, 1004);
+	j = sched_next(s, 1004);
+	sched_retry(s, m, 1005);
+	sched_hold(s, m);
+	sched_finish(s, j, &zero, 1, 1006);
+	assert_null(sched_next(s, 1000000));
+	sched_free(s, NULL);
+}
+
 static void jobs_can_be_dropped_unless_one_runs(void **state)
 {
 	struct sched *s = make(5, 5);
@@ -222,6 +249,7 @@ int main(void)
 		cmocka_unit_test(an_old_message_dies_at_its_last_attempt),
 		cmocka_unit_test(run_all_makes_everything_due),
 		cmocka_unit_test(what_is_held_waits_for_its_release),
+		cmocka_unit_test(what_runs_is_tried_again_at_once_if_wanted),
 		cmocka_unit_test(jobs_can_be_dropped_unless_one_runs),
 		cmocka_unit_test(random_operations_keep_the_books),
 	};

@@ -154,7 +154,8 @@ enum queue_order {
 	ORDER_REQUEUE,   /* route what is open again, by the control files as they are now */
 	ORDER_SENDER,    /* `one`: the new sender */
 	ORDER_RECIPIENT, /* `one`: an open recipient as it was given; `two`: the address to use instead */
-	ORDER_LAST = ORDER_RECIPIENT
+	ORDER_REREAD,    /* of no message (id 0): read the control files again, as after SIGHUP */
+	ORDER_LAST = ORDER_REREAD
 };
 
 enum order_status {
