@@ -99,8 +99,11 @@ int main(void)
 	io_open_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
 	catch_signals(&l, &e);
-	if (!service_start("resolve", UNIXSOCK_PACKET, 0666, &listenfd, &e) || !accounts_load_names(&ours, &e))
+	if (!service_start("resolve", UNIXSOCK_PACKET, 0666, &listenfd, &e))
 		die(&e);
+	/* Started by hand there may be no accounts. */
+	if (!accounts_load_names(&ours, &e))
+		accounts_single(&ours);
 	if (!sandbox_enter(&rights, &e))
 		die(&e);
 	if (!lookups_new(l.base, log_line, &l.lookups, &e))

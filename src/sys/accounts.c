@@ -40,7 +40,7 @@ static bool find_group(const char *name, gid_t *gid, struct err *e)
 	return true;
 }
 
-static bool load_single(struct accounts *a)
+bool accounts_single(struct accounts *a)
 {
 	a->separated = false;
 	for (int i = 0; i < ACCOUNT_COUNT; i++)
@@ -65,7 +65,7 @@ static bool load_separated(struct accounts *a, struct err *e)
 
 bool accounts_load(struct accounts *a, struct err *e)
 {
-	return getuid() == 0 ? load_separated(a, e) : load_single(a);
+	return getuid() == 0 ? load_separated(a, e) : accounts_single(a);
 }
 
 bool accounts_load_names(struct accounts *a, struct err *e)
@@ -78,7 +78,7 @@ bool accounts_load_names(struct accounts *a, struct err *e)
 		for (int i = 0; i < ACCOUNT_COUNT; i++)
 			if (a->uid[i] == getuid())
 				return true;
-	return load_single(a);
+	return accounts_single(a);
 }
 
 bool accounts_ours(const struct accounts *a, uid_t uid)

@@ -43,6 +43,9 @@ bool accounts_load(struct accounts *a, struct err *e);
  */
 bool accounts_load_names(struct accounts *a, struct err *e);
 
+/* The caller's own numbers everywhere. True. */
+bool accounts_single(struct accounts *a);
+
 /* Is it one of these, or root? Nobody else need be given much of what processes share. */
 bool accounts_ours(const struct accounts *a, uid_t uid);
 
