@@ -108,8 +108,10 @@ bool aliasfile_compile(struct str text, const struct rewrite_rules *rules, alias
 	return ok;
 }
 
-static bool add_member(const struct alias_item *item, struct buf *out, struct err *e)
+static bool add_member(void *ctx, const struct alias_item *item, struct err *e)
 {
+	struct buf *out = ctx;
+
 	switch (item->kind) {
 	case ALIAS_ADDRESS:
 		/* "<>" is nobody. */
@@ -126,17 +128,5 @@ static bool add_member(const struct alias_item *item, struct buf *out, struct er
 
 bool aliasfile_compile_list(struct str text, const struct rewrite_rules *rules, struct buf *out, struct err *e)
 {
-	struct alias_items items = { 0 };
-	struct str line;
-	bool ok = true;
-
-	while (ok && str_next_line(&text, &line)) {
-		if (str_starts(line, STR("#")))
-			continue;
-		ok = aliasline_parse(line, rules, true, &items, e);
-		for (size_t i = items.n; ok && i > 0; i--)
-			ok = add_member(&items.item[i - 1], out, e);
-	}
-	alias_items_free(&items);
-	return ok;
+	return aliasline_each(text, rules, true, add_member, out, e);
 }

@@ -164,3 +164,21 @@ bool aliasline_parse(struct str line, const struct rewrite_rules *rules, bool in
 	tokens_free(&ignored);
 	return ok;
 }
+
+bool aliasline_each(struct str text, const struct rewrite_rules *rules, bool includes,
+		    bool (*each)(void *ctx, const struct alias_item *item, struct err *e), void *ctx, struct err *e)
+{
+	struct alias_items items = { 0 };
+	struct str line;
+	bool ok = true;
+
+	while (ok && str_next_line(&text, &line)) {
+		if (str_starts(line, STR("#")))
+			continue;
+		ok = aliasline_parse(line, rules, includes, &items, e);
+		for (size_t i = items.n; ok && i > 0; i--)
+			ok = each(ctx, &items.item[i - 1], e);
+	}
+	alias_items_free(&items);
+	return ok;
+}

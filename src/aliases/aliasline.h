@@ -39,4 +39,11 @@ bool aliasline_parse(struct str line, const struct rewrite_rules *rules, bool in
 		     struct err *e);
 void alias_items_free(struct alias_items *items);
 
+/*
+ * Calls each() for the items of all lines of a text until it returns false, those of a line from right to left, as it
+ * always was: programs run in this order. Lines that begin with # are comments.
+ */
+bool aliasline_each(struct str text, const struct rewrite_rules *rules, bool includes,
+		    bool (*each)(void *ctx, const struct alias_item *item, struct err *e), void *ctx, struct err *e);
+
 #endif

@@ -15,8 +15,16 @@ static bool is_owner(const struct alias_item *item, const struct owner *owner)
 	return str_ieq(str_head(item->plain, at), owner->user) && str_ieq(str_from(item->plain, at + 1), owner->host);
 }
 
-static bool add_item(const struct alias_item *item, const struct owner *owner, struct forwardfile *f, struct err *e)
+struct adding {
+	struct owner owner;
+	struct forwardfile *f;
+};
+
+static bool add_item(void *ctx, const struct alias_item *item, struct err *e)
 {
+	const struct adding *adding = ctx;
+	struct forwardfile *f = adding->f;
+
 	switch (item->kind) {
 	case ALIAS_PROGRAM:
 		if (item->plain.n == 0)
@@ -29,7 +37,7 @@ static bool add_item(const struct alias_item *item, const struct owner *owner, s
 	case ALIAS_INCLUDE:
 		break;
 	}
-	if (is_owner(item, owner))
+	if (is_owner(item, &adding->owner))
 		f->direct = true;
 	else
 		addresses_add(&f->addresses, item->full);
@@ -39,21 +47,9 @@ static bool add_item(const struct alias_item *item, const struct owner *owner, s
 bool forwardfile_parse(struct str text, const struct rewrite_rules *rules, struct str user, struct str host,
 		       struct forwardfile *f, struct err *e)
 {
-	const struct owner owner = { user, host };
-	struct alias_items items = { 0 };
-	struct str line;
-	bool ok = true;
+	struct adding adding = { { user, host }, f };
 
-	while (ok && str_next_line(&text, &line)) {
-		if (str_starts(line, STR("#")))
-			continue;
-		ok = aliasline_parse(line, rules, false, &items, e);
-		/* From right to left, as it always was: programs run in this order. */
-		for (size_t i = items.n; ok && i > 0; i--)
-			ok = add_item(&items.item[i - 1], &owner, f, e);
-	}
-	alias_items_free(&items);
-	return ok;
+	return aliasline_each(text, rules, false, add_item, &adding, e);
 }
 
 bool forwardfile_empty(const struct forwardfile *f)

@@ -14,17 +14,8 @@
 
 #include "base/str.h"
 #include "listener/idle.h"
+#include "listener/listener_fixture.h"
 #include "sys/clock.h"
-
-static struct inetaddr address(const char *text)
-{
-	struct inetaddr a;
-	struct err e;
-	bool any;
-
-	assert_true(inetaddr_parse(str_of(text), &a, &any, &e));
-	return a;
-}
 
 /* A child that waits, writes the port of each client to the connection that it gets, and ends when there are no more.
  */

@@ -9,6 +9,7 @@
 
 #include "listener/inetaddr.h"
 #include "listener/listener.h"
+#include "listener/listener_fixture.h"
 
 static void parses(const char *text, const char *ip, unsigned port)
 {
@@ -44,16 +45,6 @@ static void addresses_are_read(void **state)
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		if (inetaddr_parse(str_of(wrong[i]), &a, &any, &e))
 			fail_msg("%s was taken", wrong[i]);
-}
-
-static struct inetaddr address(const char *text)
-{
-	struct inetaddr a;
-	struct err e;
-	bool any;
-
-	assert_true(inetaddr_parse(str_of(text), &a, &any, &e));
-	return a;
 }
 
 static bool same_client(const char *a, const char *b)

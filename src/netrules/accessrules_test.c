@@ -12,23 +12,9 @@
 
 #include "cdb/cdbmaker.h"
 #include "netrules/accessrules.h"
+#include "testing/testplace.h"
 
-static char path[100], tmp[120];
-
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof path, "/tmp/accessrules_test.%ld", (long)getpid());
-	snprintf(tmp, sizeof tmp, "%s.tmp", path);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
+static const char path[] = "rules.cdb", tmp[] = "rules.tmp";
 
 static void write_rule(struct str key, struct str value)
 {
@@ -111,5 +97,5 @@ int main(void)
 		cmocka_unit_test(variables_can_be_looked_for),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, testplace_begin, testplace_end);
 }

@@ -49,19 +49,28 @@ static bool elsewhere(struct str domain, struct str prefix, struct err *e)
 			STR_ARG(domain), STR_ARG(prefix), STR_ARG(domain), STR_ARG(domain));
 }
 
-bool quill_domain_check(struct str domain, struct err *e)
+/* *remote: it is not ours yet. False: it is somebody else's. */
+static bool may_be_ours(struct str domain, bool *remote, struct err *e)
 {
 	struct buf prefix = BUF_INIT(LINE_LIMIT);
-	enum domain_kind kind;
+	enum domain_kind kind = DOMAIN_OTHER;
 	bool ok = find_kind(domain, &kind, &prefix, e);
 
 	if (ok && kind == DOMAIN_OTHER)
 		ok = elsewhere(domain, buf_str(&prefix), e);
-	if (ok && kind == DOMAIN_REMOTE)
-		ok = err_perm(e, "%.*s is not local; control/virtualdomains must say %.*s:%.*s", STR_ARG(domain),
-			      STR_ARG(domain), STR_ARG(domain));
+	*remote = kind == DOMAIN_REMOTE;
 	buf_free(&prefix);
 	return ok;
+}
+
+bool quill_domain_check(struct str domain, struct err *e)
+{
+	bool remote;
+
+	if (!may_be_ours(domain, &remote, e))
+		return false;
+	return !remote || err_perm(e, "%.*s is not local; control/virtualdomains must say %.*s:%.*s", STR_ARG(domain),
+				   STR_ARG(domain), STR_ARG(domain));
 }
 
 bool quill_domain_has_accounts(struct str domain)
@@ -174,14 +183,7 @@ static bool add_rcpthost(struct str domain, struct err *e)
 
 bool quill_domain_add(struct str domain, struct err *e)
 {
-	struct buf prefix = BUF_INIT(LINE_LIMIT);
-	enum domain_kind kind;
-	bool ok = find_kind(domain, &kind, &prefix, e);
+	bool remote;
 
-	if (ok && kind == DOMAIN_OTHER)
-		ok = elsewhere(domain, buf_str(&prefix), e);
-	if (ok && kind == DOMAIN_REMOTE)
-		ok = add_virtual(domain, e);
-	buf_free(&prefix);
-	return ok && add_rcpthost(domain, e);
+	return may_be_ours(domain, &remote, e) && (!remote || add_virtual(domain, e)) && add_rcpthost(domain, e);
 }

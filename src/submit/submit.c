@@ -207,15 +207,19 @@ void submit_done(struct submit *s, bool failed, struct str text)
 	buf_free(&payload);
 }
 
+static void wish(struct submit *s, enum queue_frame frame, int which, struct str value)
+{
+	if (value.n)
+		attribute(s, frame, which, value);
+}
+
 void submit_dsn(struct submit *s, uint8_t ret, struct str envid)
 {
 	struct buf value = BUF_INIT(16);
 
 	dsn_add_ret(&value, ret);
-	if (value.n)
-		submit_attribute(s, ATTR_DSN_RET, buf_str(&value));
-	if (envid.n)
-		submit_attribute(s, ATTR_DSN_ENVID, envid);
+	wish(s, FRAME_ATTRIBUTE, ATTR_DSN_RET, buf_str(&value));
+	wish(s, FRAME_ATTRIBUTE, ATTR_DSN_ENVID, envid);
 	buf_free(&value);
 }
 
@@ -224,10 +228,8 @@ void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt)
 	struct buf value = BUF_INIT(64);
 
 	dsn_add_notify(&value, notify);
-	if (value.n)
-		submit_recipient_attribute(s, RCPT_ATTR_NOTIFY, buf_str(&value));
-	if (orcpt.n)
-		submit_recipient_attribute(s, RCPT_ATTR_ORCPT, orcpt);
+	wish(s, FRAME_RECIPIENT_ATTRIBUTE, RCPT_ATTR_NOTIFY, buf_str(&value));
+	wish(s, FRAME_RECIPIENT_ATTRIBUTE, RCPT_ATTR_ORCPT, orcpt);
 	buf_free(&value);
 }
 

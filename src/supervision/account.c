@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/exitcode.h"
+#include "filter/chain.h"
 #include "filter/tool.h"
 
 struct account_ids account_find(const char *me, const char *name)
@@ -26,4 +27,12 @@ void account_become(const char *me, const char *name)
 		tool_die(me, EXIT_TEMPORARY, "unable to setgid: %s", errno_text(errno));
 	if (setuid(ids.uid) == -1)
 		tool_die(me, EXIT_TEMPORARY, "unable to setuid: %s", errno_text(errno));
+}
+
+_Noreturn void account_run(const char *me, const char *usage, int argc, char **argv)
+{
+	if (argc < 3)
+		tool_usage(me, usage);
+	account_become(me, argv[1]);
+	chain_run(me, argv + 2, NULL);
 }
