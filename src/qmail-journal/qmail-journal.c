@@ -224,6 +224,10 @@ static void run(struct server *sv)
 	event_free(managers);
 	event_free(term);
 	event_free(intr);
+	event_free(sv->listening);
+	event_free(sv->listen_again);
+	event_free(sv->sync_timer);
+	event_free(sv->maintain_timer);
 	journal_close(sv->journal);
 }
 
