@@ -1,6 +1,8 @@
 /*
- * sched_inner: what sched.c (messages and jobs) and sched_dest.c (destinations
- * and providers) share.
+ * sched_inner: what the parts of the scheduler share: messages and jobs
+ * (sched.c), destinations (sched_dest.c), whose turn it is (sched_turn.c),
+ * what attempts say of a destination (sched_outcome.c), and destinations with
+ * the same servers (sched_provider.c).
  */
 #ifndef SCHED_SCHED_INNER_H
 #define SCHED_SCHED_INNER_H
@@ -76,14 +78,50 @@ static inline struct job *job_of(const struct due *d)
 	return (struct job *)(uintptr_t)job;
 }
 
+static inline bool dest_is_down(const struct sched_dest *d)
+{
+	return d->failures >= SCHED_DOWN_AFTER;
+}
+
+/* ---- sched.c ---- */
+
+/* Every job in it that is not held is due. */
+void heap_run_all(struct dueheap *h, int64_t now);
+
+/* ---- sched_dest.c ---- */
+
 /* Keys are compared as given: callers lower the case where that is right. The caller counts itself among the users. */
 struct sched_dest *dest_for(struct sched *s, int channel, struct str key);
+
+/* The destination, if there is one. */
+struct sched_dest *dest_find(const struct sched *s, int channel, struct str key);
+
+/* It waits nowhere and has no jobs. */
+void dest_free(struct sched *s, struct sched_dest *d);
+void dests_free(struct sched *s);
+
+const struct policy *dest_policy(const struct sched_dest *d);
+
+/* After a limit has changed: where they wait. */
+void dests_settle(struct sched *s);
+
+/* ---- sched_turn.c ---- */
+
+/* How much of a channel one destination may fill. */
+uint32_t sched_share(const struct sched *s, int channel);
+
+/* Puts it where it belongs now; who stays where he is keeps his turn. `turn`: it need not wait behind others of its
+ * provider. */
+void dest_put(struct sched *s, struct sched_dest *d, bool turn);
+
+/* It waits nowhere. */
+void dest_leave(struct sched *s, struct sched_dest *d);
 
 /* After any change: where the destination waits, if it does. It may be gone afterwards. */
 void dest_settle(struct sched *s, struct sched_dest *d);
 
-/* The same for all, after a limit has changed. */
-void dests_settle(struct sched *s);
+/* The next destination that waits for a slot of the provider (or NULL) gets its turn. */
+void provider_wake(struct sched *s, const struct sched_provider *p);
 
 /* Those whose time has come join the ring of their channel. */
 void dests_wake(struct sched *s);
@@ -94,16 +132,17 @@ struct job *dests_next(struct sched *s, int channel);
 /* A job of it has ended. */
 void dest_stopped(struct sched *s, struct sched_dest *d, struct job *j);
 
+/* ---- sched_outcome.c ---- */
+
 /* An operator thinks that it may answer again: the next probe need not wait. */
 void dest_probe_soon(struct sched_dest *d);
 
-/* Every job in it that is not held is due. */
-void heap_run_all(struct dueheap *h, int64_t now);
-
 /* The same everywhere, and no probe has to wait. */
 void dests_run_all(struct sched *s);
-void dests_free(struct sched *s);
 
-const struct policy *dest_policy(const struct sched_dest *d);
+/* ---- sched_provider.c ---- */
+
+/* NULL: it has none, or none any more. A provider without destinations goes. */
+void dest_set_provider(struct sched *s, struct sched_dest *d, struct sched_provider *p);
 
 #endif
