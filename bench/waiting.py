@@ -2,6 +2,7 @@
 """What a large queue costs: memory, restart, lists and orders for all of it.
 
   bench/waiting.py [--messages 1000000] [--size 1000] [--export 2000] [--below DIR] [--queue DIR]
+                   [--skip restarts,commands]
 
 In a private instance: messages of one recipient each, submitted as qmail-queue does, wait for a destination that does
 not answer. With --queue their queue is kept in DIR, and taken from there by the next run.
@@ -190,6 +191,7 @@ def main():
     parser.add_argument("--size", type=int, default=1000, help="bytes of each message")
     parser.add_argument("--export", type=int, default=2000, help="how many of them are exported")
     parser.add_argument("--queue", help="directory that keeps the queue for the next run")
+    parser.add_argument("--skip", default="", help="what is not to be measured")
     parser.add_argument("--below", default="/var/tmp", help="where the instance is made")
     o = parser.parse_args()
     with Sink() as sink, Instance(below=o.below) as i:
@@ -212,9 +214,11 @@ def main():
             if o.queue:
                 q.keep_queue()
         q.row_memory("waiting", empty)
-        q.restarts()
-        q.row_memory("after restarts", empty)
-        q.commands()
+        if "restarts" not in o.skip:
+            q.restarts()
+            q.row_memory("after restarts", empty)
+        if "commands" not in o.skip:
+            q.commands()
         print(f"\n| {o.messages:,} messages of {o.size} bytes | |\n|---|---|")
         print("\n".join(f"| {what} | {value} |" for what, value in q.rows))
 

@@ -65,6 +65,8 @@ bool journal_open(int queuedir, const struct journal_options *o, struct journal 
 		journal_close(j);
 		return false;
 	}
+	while (j->o.part == 0 && journal_recover_part(j))
+		;
 	*out = j;
 	return true;
 }
@@ -80,6 +82,7 @@ void journal_close(struct journal *j)
 		journal_end_zeros(j);
 	if (j->current && !j->o.read_only && durable)
 		file_truncate(j->current->fd, j->used);
+	journal_recovery_free(j);
 	segment_list_free(&j->segments);
 	index_free(&j->index);
 	buf_free(&j->stage);

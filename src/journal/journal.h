@@ -26,6 +26,8 @@ struct journal;
 struct journal_options {
 	uint32_t segment_size; /* bytes; 0: JOURNAL_SEGMENT_DEFAULT */
 	bool read_only;        /* look, and change nothing on disk */
+	/* 0: journal_open reads everything; otherwise bytes that one call of journal_recover_part reads. */
+	uint32_t part;
 	/* Told of everything unusual, one line each (no LF); may be NULL. */
 	void (*warn)(void *ctx, const char *text);
 	/*
@@ -44,9 +46,18 @@ struct journal_options {
  * open), making what is missing, and recovers: reads the segments in order,
  * cuts torn ends, sets damaged records aside in corrupt/, removes bodies that
  * no message refers to. False: e says what, where and what to do.
+ *
+ * With `part` it returns as soon as new messages can be taken, and
+ * journal_recover_part does the rest.
  */
 bool journal_open(int queuedir, const struct journal_options *o, struct journal **out, struct err *e);
 void journal_close(struct journal *j);
+
+/*
+ * The next part of recovery; true while there is more. Until then the journal is asked for nothing but what new
+ * messages need: journal_new_id, journal_has_room, journal_stage_message, journal_commit, bodies, and journal_close.
+ */
+bool journal_recover_part(struct journal *j);
 
 /* A message as it is staged. Strings are copied by journal_stage_message. */
 struct journal_message {

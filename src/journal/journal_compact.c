@@ -277,6 +277,8 @@ bool journal_maintain(struct journal *j)
 {
 	bool removed = false;
 
+	if (j->recovery)
+		return false;
 	while (oldest_is_dead(j) && remove_oldest(j))
 		removed = true;
 	if (removed || !j->spare)

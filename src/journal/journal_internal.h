@@ -93,8 +93,20 @@ struct staged {
 	uint32_t offset;
 };
 
+struct scan;
+
+/* What recovery has still to do. */
+struct recovery {
+	size_t segments, at; /* how many there were at the start; which of them is being read */
+	struct scan *scan;   /* NULL: it has not been begun */
+	uint64_t first_new;  /* messages from this number on have come since */
+	uint64_t *bodies;    /* that were there at the start, sorted */
+	size_t nbodies;
+};
+
 struct journal {
 	struct journal_options o;
+	struct recovery *recovery;  /* NULL: all is read */
 	int queuedir, dir, bodydir; /* queue/, queue/journal/, queue/body/ */
 	struct segment_list segments;
 	struct segment *current; /* the last one, being written; NULL after a failure */
@@ -196,13 +208,20 @@ struct staged *stage_begin(struct journal *j, enum record_type type, uint64_t id
 /* Ends it: the bytes appended up to meta_end are meta, the rest content. */
 void stage_end(struct journal *j, struct staged *s, size_t meta_end);
 
+/* Looks at what is there and sees to it that numbers are not given out again; journal_recover_part reads it. */
 bool journal_recover(struct journal *j, struct err *e);
+void journal_recovery_free(struct journal *j);
 /* Makes the names in queue/journal/ durable; says so when that fails. */
 bool journal_sync_names(struct journal *j);
 /*
- * Takes in all records of a recovered segment. `durable`: bytes known to have been durable, or 0 when that has to be
- * found out. False: it cannot be read at all.
+ * Finds out how much of a segment was durable, as far as its size and its successor's head (`durable`, or 0) tell. Of
+ * the last one all headers are read, for this and for the numbers in it. False: it cannot be read at all.
  */
-bool journal_scan(struct journal *j, struct segment *s, uint32_t durable, struct err *e);
+bool journal_survey(struct journal *j, struct segment *s, uint32_t durable, bool last, struct err *e);
+
+/* Takes in the records of a segment that was surveyed, about `bytes` at a time; false when it is done, and freed. */
+struct scan *journal_scan_begin(struct journal *j, struct segment *s);
+bool journal_scan_part(struct scan *c, uint64_t bytes);
+void journal_scan_free(struct scan *c);
 
 #endif

@@ -156,7 +156,7 @@ static bool recover_found(struct journal *j, struct found *l, size_t n, struct e
 	for (size_t i = 0; i < j->segments.n; i++) {
 		struct segment *s = j->segments.items[i];
 
-		if (!journal_scan(j, s, durable_bytes(l, n, s->number), e))
+		if (!journal_survey(j, s, durable_bytes(l, n, s->number), i + 1 == j->segments.n, e))
 			return false;
 	}
 	return true;
@@ -198,16 +198,66 @@ static bool recover_segments(struct journal *j, struct err *e)
 	return ok;
 }
 
-/* A message whose body is missing cannot be delivered; END and removal are ordered so that this is damage. */
-static void check_bodies(struct journal *j, const struct names *bodies)
+/* Their names as they are now: files of messages that come meanwhile do not concern recovery. */
+static bool list_bodies(struct journal *j, struct recovery *r, struct err *e)
 {
+	struct names l = { 0 };
+
+	if (file_list(j->bodydir, add_body_name, &l) == -1) {
+		free(l.items);
+		return err_sys(e, errno, "unable to read queue/body");
+	}
+	if (l.n)
+		qsort(l.items, l.n, sizeof *l.items, by_number);
+	if (l.n && l.items[l.n - 1] >= j->next_id)
+		j->next_id = l.items[l.n - 1] + 1;
+	r->bodies = l.items;
+	r->nbodies = l.n;
+	return true;
+}
+
+bool journal_recover(struct journal *j, struct err *e)
+{
+	struct recovery *r = j->recovery = mem_zero(1, sizeof *j->recovery);
+
+	if (!recover_segments(j, e) || !list_bodies(j, r, e))
+		return false;
+	r->segments = j->segments.n;
+	r->first_new = j->next_id;
+	if (!j->o.read_only)
+		journal_has_room(j);
+	return true;
+}
+
+void journal_recovery_free(struct journal *j)
+{
+	struct recovery *r = j->recovery;
+
+	if (r == NULL)
+		return;
+	journal_scan_free(r->scan);
+	free(r->bodies);
+	free(r);
+	j->recovery = NULL;
+}
+
+/* ---- the end of recovery ------------------------------------------------------------- */
+
+static bool has_body_file(const struct recovery *r, uint64_t id)
+{
+	return r->nbodies && bsearch(&id, r->bodies, r->nbodies, sizeof *r->bodies, by_number);
+}
+
+/* A message whose body is missing cannot be delivered; END and removal are ordered so that this is damage. */
+static void check_bodies(struct journal *j)
+{
+	const struct recovery *r = j->recovery;
 	struct names missing = { 0 };
 
 	for (size_t i = 0; i < j->index.nslots; i++) {
 		const struct entry *x = idtable_at(&j->index, i);
 
-		if (x && x->has_body &&
-		    (bodies->n == 0 || !bsearch(&x->id, bodies->items, bodies->n, sizeof *bodies->items, by_number)))
+		if (x && x->has_body && x->id < r->first_new && !has_body_file(r, x->id))
 			names_add(&missing, x->id);
 	}
 	for (size_t i = 0; i < missing.n; i++) {
@@ -244,34 +294,35 @@ static void drop_body(struct journal *j, uint64_t id)
 		journal_body_discard(j, id);
 }
 
-static bool recover_bodies(struct journal *j, struct err *e)
+static void recover_bodies(struct journal *j)
 {
-	struct names l = { 0 };
+	const struct recovery *r = j->recovery;
 
-	if (file_list(j->bodydir, add_body_name, &l) == -1) {
-		free(l.items);
-		return err_sys(e, errno, "unable to read queue/body");
-	}
-	if (l.n)
-		qsort(l.items, l.n, sizeof *l.items, by_number);
-	check_bodies(j, &l);
-	for (size_t i = 0; i < l.n; i++) {
-		const struct entry *x = index_find(&j->index, l.items[i]);
+	check_bodies(j);
+	for (size_t i = 0; i < r->nbodies; i++) {
+		const struct entry *x = index_find(&j->index, r->bodies[i]);
 
-		if (l.items[i] >= j->next_id)
-			j->next_id = l.items[i] + 1;
 		if (x == NULL || !x->has_body)
-			drop_body(j, l.items[i]);
+			drop_body(j, r->bodies[i]);
 	}
-	free(l.items);
-	return true;
 }
 
-bool journal_recover(struct journal *j, struct err *e)
+bool journal_recover_part(struct journal *j)
 {
-	if (!recover_segments(j, e) || !recover_bodies(j, e))
+	struct recovery *r = j->recovery;
+
+	if (r == NULL)
 		return false;
-	if (!j->o.read_only)
-		journal_has_room(j);
-	return true;
+	if (r->at < r->segments) {
+		if (r->scan == NULL)
+			r->scan = journal_scan_begin(j, j->segments.items[r->at]);
+		if (!journal_scan_part(r->scan, j->o.part ? j->o.part : UINT32_MAX)) {
+			r->scan = NULL;
+			r->at++;
+		}
+		return true;
+	}
+	recover_bodies(j);
+	journal_recovery_free(j);
+	return false;
 }

@@ -6,7 +6,10 @@
  * is verified then); of what came after, all is checked, because a power cut
  * may have kept any part of it. Either way a damaged record costs only itself.
  */
+#include <stdlib.h>
+
 #include "base/crc32c.h"
+#include "base/mem.h"
 #include "journal/journal_internal.h"
 #include "sys/file.h"
 #include "wire/wire.h"
@@ -19,6 +22,8 @@ struct scan {
 	struct journal *j;
 	struct segment *s;
 	uint64_t size; /* of the file */
+	uint64_t next; /* where the next record is expected */
+	bool ended;    /* there is none */
 	uint64_t at;   /* offset of the window */
 	struct buf window;
 	uint32_t durable; /* what stands before was durable: damage there is no write cut off */
@@ -166,13 +171,23 @@ static void found_defer(struct scan *c, const struct record *r, struct str meta)
 	x->answers_offset = r->offset;
 }
 
+static void count_number(struct journal *j, const struct record *r)
+{
+	if (r->id >= j->next_id)
+		j->next_id = r->type == RECORD_SEGMENT ? r->id : r->id + 1;
+}
+
 static void found(struct scan *c, const struct record *r, struct str meta)
 {
 	struct journal *j = c->j;
 	struct entry *x = index_find(&j->index, r->id);
 
-	if (r->id >= j->next_id)
-		j->next_id = r->type == RECORD_SEGMENT ? r->id : r->id + 1;
+	count_number(j, r);
+	/* Segments that somebody has mixed up: what was accepted since has to stay. */
+	if (x && x->segment->number > c->s->number) {
+		journal_set_aside(j, c->s, r->offset, record_end(r), "record with the number of a newer message");
+		return;
+	}
 	switch (r->type) {
 	case RECORD_MESSAGE:
 	case RECORD_MOVED:
@@ -221,8 +236,8 @@ static bool take_record(struct scan *c, const struct record *r, bool check_conte
 	return true;
 }
 
-/* The highest watermark in the segment: the last valid header has it. */
-static uint32_t find_watermark(struct scan *c)
+/* The highest watermark in the segment: the last valid header has it. All numbers in it count as given out. */
+static uint32_t read_headers(struct scan *c)
 {
 	uint32_t synced = SEGMENT_HEAD;
 	uint64_t o = SEGMENT_HEAD;
@@ -231,6 +246,7 @@ static uint32_t find_watermark(struct scan *c)
 	while ((o = next_header(c, o, &r)) < c->size) {
 		if (r.synced > synced)
 			synced = r.synced;
+		count_number(c->j, &r);
 		o += record_size(r.meta_length, r.content_length);
 	}
 	return synced;
@@ -277,38 +293,39 @@ static void set_aside_gap(struct scan *c, uint64_t from, uint64_t to)
 		cover(c, (uint32_t)from, (uint32_t)to);
 }
 
-/* Reads all records; returns where they end. */
-static uint64_t scan_records(struct scan *c)
+/* What stands behind the last record. */
+static void take_end(struct scan *c)
 {
-	uint64_t o = SEGMENT_HEAD;
+	uint64_t end = last_nonzero(c, c->next);
 
-	while (o < c->size) {
-		struct str bytes = peek(c, o, RECORD_HEADER);
-		struct record r;
-		uint64_t next;
+	/* What was durable and is zeros now is damage as well. */
+	if (end < c->durable)
+		end = c->durable < c->size ? c->durable : c->size;
+	if (end > c->next)
+		set_aside(c, c->next, end);
+	c->ended = true;
+}
 
-		if (bytes.n && record_get_header(bytes, c->s->number, (uint32_t)o, c->s->seed, &r)) {
-			next = o + record_size(r.meta_length, r.content_length);
-			if (!take_record(c, &r, o >= c->durable))
-				set_aside_gap(c, o, next);
-			o = next;
-			continue;
-		}
-		next = next_header(c, o + RECORD_ALIGN, &r);
-		if (next == c->size) {
-			uint64_t end = last_nonzero(c, o);
+/* The next record, or bytes that are none. */
+static void take_next(struct scan *c)
+{
+	uint64_t o = c->next;
+	struct str bytes = peek(c, o, RECORD_HEADER);
+	struct record r;
 
-			/* What was durable and is zeros now is damage as well. */
-			if (end < c->durable)
-				end = c->durable < c->size ? c->durable : c->size;
-			if (end > o)
-				set_aside(c, o, end);
-			return o;
-		}
-		set_aside_gap(c, o, next);
-		o = next;
+	if (bytes.n && record_get_header(bytes, c->s->number, (uint32_t)o, c->s->seed, &r)) {
+		c->next = o + record_size(r.meta_length, r.content_length);
+		if (!take_record(c, &r, o >= c->durable))
+			set_aside_gap(c, o, c->next);
+		return;
 	}
-	return c->size;
+	c->next = next_header(c, o + RECORD_ALIGN, &r);
+	if (c->next != c->size) {
+		set_aside_gap(c, o, c->next);
+		return;
+	}
+	c->next = o;
+	take_end(c);
 }
 
 /*
@@ -343,21 +360,62 @@ static void settle(struct scan *c)
 		file_truncate(s->fd, s->used);
 }
 
-bool journal_scan(struct journal *j, struct segment *s, uint32_t durable, struct err *e)
+static bool scan_open(struct scan *c, struct journal *j, struct segment *s)
 {
-	struct scan c = { .j = j, .s = s, .window = BUF_INIT(SIZE_MAX) };
 	int64_t size = file_size(s->fd);
 
-	if (size < 0 || size > UINT32_MAX)
+	*c = (struct scan){ .j = j, .s = s, .next = SEGMENT_HEAD, .window = BUF_INIT(SIZE_MAX) };
+	c->size = size > 0 ? (uint64_t)size : 0;
+	return size >= 0 && size <= UINT32_MAX;
+}
+
+bool journal_survey(struct journal *j, struct segment *s, uint32_t durable, bool last, struct err *e)
+{
+	uint32_t watermark = 0;
+	struct scan c;
+
+	if (!scan_open(&c, j, s))
 		return err_temp(e, "unable to read journal segment %016llx", (unsigned long long)s->number);
-	c.size = (uint64_t)size;
+	if (last || (durable == 0 && c.size >= s->size))
+		watermark = read_headers(&c);
 	/* A file that was cut to what is in use was durable before. */
-	c.durable = c.size < s->size ? (uint32_t)c.size : durable ? durable : find_watermark(&c);
-	s->used = (uint32_t)scan_records(&c);
-	s->durable = c.durable < s->used ? c.durable : s->used;
-	if (s->unreadable)
-		journal_warn(j, "unable to read all of journal segment %016llx", (unsigned long long)s->number);
-	settle(&c);
+	s->durable = c.size < s->size ? (uint32_t)c.size : durable ? durable : watermark;
 	buf_free(&c.window);
 	return true;
+}
+
+struct scan *journal_scan_begin(struct journal *j, struct segment *s)
+{
+	struct scan *c = mem_alloc(sizeof *c);
+
+	/* Its size could be read before. */
+	if (!scan_open(c, j, s))
+		s->unreadable = true;
+	c->durable = s->durable;
+	return c;
+}
+
+void journal_scan_free(struct scan *c)
+{
+	if (c)
+		buf_free(&c->window);
+	free(c);
+}
+
+bool journal_scan_part(struct scan *c, uint64_t bytes)
+{
+	struct segment *s = c->s;
+	uint64_t until = c->next + bytes;
+
+	while (!c->ended && c->next < c->size && c->next < until)
+		take_next(c);
+	if (!c->ended && c->next < c->size)
+		return true;
+	s->used = (uint32_t)(c->ended ? c->next : c->size);
+	s->durable = c->durable < s->used ? c->durable : s->used;
+	if (s->unreadable)
+		journal_warn(c->j, "unable to read all of journal segment %016llx", (unsigned long long)s->number);
+	settle(c);
+	journal_scan_free(c);
+	return false;
 }

@@ -53,6 +53,7 @@ struct server {
 	struct client *clients; /* all, linked */
 	size_t nclients, nwatching;
 	struct event *listening;    /* for clients */
+	struct event *managing;     /* for the scheduler and operators, when all is read */
 	struct event *listen_again; /* after a pause, because descriptors had run out */
 	int64_t complained;         /* monotonic ms: when the log last heard that clients were turned away */
 	struct client *waiting;     /* staged, to be answered after the commit */
@@ -65,6 +66,7 @@ struct server {
 	struct event *sync_timer; /* results are synced at most a second later */
 	struct event *maintain_timer;
 	bool sync_due, maintenance_due; /* at the end of the turn */
+	bool reading; /* the queue as it was at the start has not been read to its end */
 	bool alone; /* --serve: no scheduler will come */
 	bool stopping;
 };

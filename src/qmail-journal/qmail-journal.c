@@ -5,6 +5,9 @@
  * once, sync once for all messages in it, answer. While a sync runs, the next
  * batch gathers in the sockets by itself.
  *
+ * New messages are taken from the start, before all of the queue has been read;
+ * the scheduler and operators are answered when it has.
+ *
  * Rights: its own user (qmailq), the queue directory, two listening sockets.
  */
 #include <errno.h>
@@ -29,6 +32,7 @@
 #define NAME "qmail-journal"
 #define QUEUE_SOCKET_FD 4
 #define LOCK_SECONDS 5
+#define RECOVER_BYTES (1u << 20) /* read at a time, with clients' turns in between */
 
 static const struct sandbox_rights rights = {
 	.name = NAME,
@@ -184,7 +188,7 @@ static void raise_descriptor_limit(void)
 
 static bool start(struct server *sv, struct err *e)
 {
-	struct journal_options o = { .warn = warn };
+	struct journal_options o = { .warn = warn, .part = RECOVER_BYTES };
 	int queue;
 
 	mem_large_apart();
@@ -199,29 +203,37 @@ static bool start(struct server *sv, struct err *e)
 	       journal_open(queue, &o, &sv->journal, e) && bodies_start(sv, e) && fill_start(e);
 }
 
-static void run(struct server *sv)
+static void all_is_read(struct server *sv)
 {
-	struct event *managers =
-	    event_new(sv->loop, sv->manager_listener, EV_READ | EV_PERSIST, on_manager_listener, sv);
-	struct event *term = evsignal_new(sv->loop, SIGTERM, on_stop, sv);
-	struct event *intr = evsignal_new(sv->loop, SIGINT, on_stop, sv);
 	struct timeval later = { 0, 250000 };
 
+	sv->reading = false;
+	event_add(sv->managing, NULL);
+	event_add(sv->maintain_timer, &later);
+}
+
+static void run(struct server *sv)
+{
+	struct event *term = evsignal_new(sv->loop, SIGTERM, on_stop, sv);
+	struct event *intr = evsignal_new(sv->loop, SIGINT, on_stop, sv);
+
+	sv->reading = true;
 	sv->sync_timer = evtimer_new(sv->loop, on_sync_timer, sv);
 	sv->maintain_timer = evtimer_new(sv->loop, on_maintain_timer, sv);
 	sv->listening = event_new(sv->loop, sv->client_listener, EV_READ | EV_PERSIST, on_client_listener, sv);
 	sv->listen_again = evtimer_new(sv->loop, on_listen_again, sv);
+	sv->managing = event_new(sv->loop, sv->manager_listener, EV_READ | EV_PERSIST, on_manager_listener, sv);
 	event_add(sv->listening, NULL);
-	event_add(managers, NULL);
 	event_add(term, NULL);
 	event_add(intr, NULL);
-	event_add(sv->maintain_timer, &later);
 	service_ready();
 	while (!sv->stopping) {
-		event_base_loop(sv->loop, EVLOOP_ONCE);
+		event_base_loop(sv->loop, sv->reading ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
 		end_of_turn(sv);
+		if (sv->reading && !journal_recover_part(sv->journal))
+			all_is_read(sv);
 	}
-	event_free(managers);
+	event_free(sv->managing);
 	event_free(term);
 	event_free(intr);
 	event_free(sv->listening);
@@ -232,14 +244,20 @@ static void run(struct server *sv)
 }
 
 /* A stream is a client, a packet socket an operator's tool. */
-static bool serve_caller(struct server *sv, int fd, struct err *e)
+static bool is_client(int fd)
 {
-	struct unixsock_peer peer;
 	int type = 0;
 	socklen_t n = sizeof type;
 
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == -1 || type != SOCK_SEQPACKET;
+}
+
+static bool serve_caller(struct server *sv, int fd, struct err *e)
+{
+	struct unixsock_peer peer;
+
 	sv->alone = true;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == -1 || type != SOCK_SEQPACKET)
+	if (is_client(fd))
 		return client_add(sv, fd, e);
 	if (!unixsock_peer(fd, &peer, e))
 		return false;
@@ -263,6 +281,8 @@ static bool start_serving(struct server *sv, struct err *e)
 		return err_sys(e, errno, "there is no connection on descriptor %d", SERVICE_FD);
 	close(SERVICE_FD);
 	io_set_nonblocking(fd, true);
+	/* What a client submits does not depend on what is there: the rest is left to the next start. */
+	o.part = is_client(fd) ? RECOVER_BYTES : 0;
 	if (!home_enter(e) || !accounts_load(&sv->accounts, e))
 		return false;
 	if (sv->accounts.separated && !accounts_become(sv->accounts.uid[ACCOUNT_QUEUE], sv->accounts.gid_qmail, e))

@@ -77,7 +77,8 @@ void send_pump(struct sender *s)
 {
 	struct job *j;
 
-	if (s->ready && s->services_ready && !s->ever_ready) {
+	/* The journal may still be reading a large queue, but takes mail. */
+	if (journal_link_up(s) && s->services_ready && !s->ever_ready) {
 		s->ever_ready = true;
 		log_status(s);
 	}
