@@ -275,8 +275,3 @@ void dns_client_tick(struct dns_client *c)
 		deliver(c, c->questions.next, &c->answer);
 	}
 }
-
-bool dns_client_busy(const struct dns_client *c)
-{
-	return c->questions.next != &c->questions;
-}

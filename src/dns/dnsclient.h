@@ -41,11 +41,10 @@ void dns_client_cancel(struct dns_client *c, uint32_t id);
 void dns_client_readable(struct dns_client *c);
 
 /*
- * To be called about once a second while dns_client_busy: connects again and
+ * To be called about once a second: connects again and
  * repeats questions after qmail-resolve was restarted, ends those that took
  * longer than DNS_TIMEOUT_MS.
  */
 void dns_client_tick(struct dns_client *c);
-bool dns_client_busy(const struct dns_client *c);
 
 #endif

@@ -59,13 +59,6 @@ bool dnsname_read(struct str packet, size_t *at, struct dnsname *name)
 	return true;
 }
 
-bool dnsname_skip(struct str packet, size_t *at)
-{
-	struct dnsname name;
-
-	return dnsname_read(packet, at, &name);
-}
-
 bool dnsname_eq(const struct dnsname *a, const struct dnsname *b)
 {
 	return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0;

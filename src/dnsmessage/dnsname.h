@@ -24,9 +24,6 @@ struct dnsname {
  */
 bool dnsname_read(struct str packet, size_t *at, struct dnsname *name);
 
-/* As dnsname_read, without keeping the name. */
-bool dnsname_skip(struct str packet, size_t *at);
-
 bool dnsname_eq(const struct dnsname *a, const struct dnsname *b);
 bool dnsname_is_root(const struct dnsname *name);
 

@@ -166,7 +166,8 @@ static void do_quit(struct popsession *s, struct str argument, struct buf *out)
 	s->ended = true;
 }
 
-void popsession_capabilities(struct buf *out)
+/* What CAPA says in every state, without the final dot (RFC 2449). */
+static void capabilities(struct buf *out)
 {
 	buf_addz(out, "TOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\nEXPIRE NEVER\r\nUTF8\r\nIMPLEMENTATION Quillmail\r\n");
 }
@@ -175,7 +176,7 @@ static void do_capa(struct popsession *s, struct str argument, struct buf *out)
 {
 	(void)s, (void)argument;
 	buf_addz(out, OK);
-	popsession_capabilities(out);
+	capabilities(out);
 	buf_addz(out, ".\r\n");
 }
 

@@ -22,7 +22,4 @@ struct popsession {
 /* Does what a command line says and appends the answer. */
 void popsession_command(struct popsession *s, struct str line, struct buf *out);
 
-/* What CAPA says in every state, without the final dot (RFC 2449). */
-void popsession_capabilities(struct buf *out);
-
 #endif

@@ -183,11 +183,6 @@ void submit_attribute(struct submit *s, enum message_attribute which, struct str
 	attribute(s, FRAME_ATTRIBUTE, which, value);
 }
 
-void submit_recipient_attribute(struct submit *s, enum recipient_attribute which, struct str value)
-{
-	attribute(s, FRAME_RECIPIENT_ATTRIBUTE, which, value);
-}
-
 void submit_past(struct submit *s, int64_t birth, int64_t due, uint32_t uid, uint32_t pid)
 {
 	frame_begin(&s->out, FRAME_PAST, 24);

@@ -60,8 +60,6 @@ void submit_attribute(struct submit *s, enum message_attribute which, struct str
 /* Addresses with CR, LF, NUL or longer than SUBMIT_ADDRESS_MAX make the commit fail with status 11. */
 void submit_sender(struct submit *s, struct str address);
 void submit_recipient(struct submit *s, struct str address);
-/* For the recipient given last. */
-void submit_recipient_attribute(struct submit *s, enum recipient_attribute which, struct str value);
 
 /*
  * For root and the queue's owner, before anything else of the message: it comes from another queue, with its time of
@@ -70,7 +68,7 @@ void submit_recipient_attribute(struct submit *s, enum recipient_attribute which
  */
 void submit_past(struct submit *s, int64_t birth, int64_t due, uint32_t uid, uint32_t pid);
 void submit_done(struct submit *s, bool failed, struct str text);
-/* The same for notifications (mail/dsn.h); what is not given is left out. */
+/* For notifications (mail/dsn.h), of the message or the recipient given last; what is not given is left out. */
 void submit_dsn(struct submit *s, uint8_t ret, struct str envid);
 void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt);
 

@@ -19,7 +19,7 @@ struct account_ids account_find(const char *me, const char *name)
 	tool_die(me, EXIT_TEMPORARY, "unknown account %s", name);
 }
 
-void account_become(const char *me, const char *name)
+static void become(const char *me, const char *name)
 {
 	struct account_ids ids = account_find(me, name);
 
@@ -33,6 +33,6 @@ _Noreturn void account_run(const char *me, const char *usage, int argc, char **a
 {
 	if (argc < 3)
 		tool_usage(me, usage);
-	account_become(me, argv[1]);
+	become(me, argv[1]);
 	chain_run(me, argv + 2, NULL);
 }

@@ -14,10 +14,10 @@ struct account_ids {
 
 struct account_ids account_find(const char *me, const char *name);
 
-/* Gives up all groups but the account's own, then the user, for good. */
-void account_become(const char *me, const char *name);
-
-/* The whole program "ACCOUNT PROGRAM…": becomes the account and then the program. */
+/*
+ * The whole program "ACCOUNT PROGRAM…": gives up all groups but the account's own, then the user, for good, and
+ * becomes the program.
+ */
 _Noreturn void account_run(const char *me, const char *usage, int argc, char **argv);
 
 #endif

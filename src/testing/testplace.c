@@ -12,11 +12,8 @@
 
 #include <cmocka.h>
 
-#include "base/buf.h"
 #include "sys/home.h"
 #include "sys/io.h"
-
-#define CONTENT_MAX (1u << 20)
 
 static char place[64];
 
@@ -85,16 +82,4 @@ void testplace_putz(const char *name, const char *content)
 void testplace_mkdir(const char *name)
 {
 	assert_int_equal(mkdir(testplace_path(name), 0755), 0);
-}
-
-void testplace_is(const char *name, const char *content)
-{
-	struct buf text = BUF_INIT(CONTENT_MAX);
-	int fd = open(testplace_path(name), O_RDONLY | O_CLOEXEC);
-
-	assert_int_not_equal(fd, -1);
-	assert_true(io_read_rest(fd, &text));
-	assert_int_equal(close(fd), 0);
-	assert_string_equal(buf_cstr(&text), content);
-	buf_free(&text);
 }

@@ -25,7 +25,5 @@ const char *testplace_path(const char *name);
 void testplace_put(const char *name, struct str content);
 void testplace_putz(const char *name, const char *content);
 void testplace_mkdir(const char *name);
-/* The file's content is this. */
-void testplace_is(const char *name, const char *content);
 
 #endif
