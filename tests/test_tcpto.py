@@ -102,6 +102,17 @@ def test_a_delivery_may_ask_afresh(silent):
             assert r.deliver()[0][0] == "K"
 
 
+def test_connecting_to_a_dead_one_is_short(silent):
+    with Rspawn(smtproutes=f":127.0.0.1:{silent.port}") as r:
+        r.control(timeoutconnect="1")
+        for _ in range(2):
+            assert r.deliver() == [NO_CONNECTION]
+        r.control(timeoutconnect="60")
+        start = time.monotonic()
+        assert r.deliver(flags=AFRESH) == [NO_CONNECTION]
+        assert time.monotonic() - start < 40
+
+
 @pytest.mark.parametrize("by", ["retry", "requeue", "ALRM", "probe"])
 def test_what_an_operator_mended_is_tried(silent, make_instance, by):
     """Neither his orders nor the probes of a destination that is down are answered from memory."""

@@ -108,7 +108,8 @@ struct conn *conn_new(struct peer *peer, const struct sockaddr *sa, socklen_t le
 	/* The transaction begins with the connection: until then it keeps the words of an earlier address. */
 	c->jobs[0] = j;
 	c->connecting = c->writing = true;
-	c->deadline = clock_monotonic_ms() + destination_connect_ms(&j->destination, &c->settings->s, j->address);
+	c->deadline = clock_monotonic_ms() +
+		      peer_connect_ms(peer, destination_connect_ms(&j->destination, &c->settings->s, j->address));
 	/* A connect that fails at once is reported through the event all the same: the socket has an error then. */
 	if (outidentity_bind(c->identity, fd, peer_v6(peer)) && (connect(fd, sa, len) == 0 || errno == EINPROGRESS)) {
 		event_add(c->writable, NULL);

@@ -310,6 +310,13 @@ bool peer_has_waiting(const struct peer *p)
 	return p->first_waiting != NULL;
 }
 
+int64_t peer_connect_ms(const struct peer *p, int64_t usual)
+{
+	bool dead = p->dead_until > clock_monotonic_ms();
+
+	return dead && usual > PEER_DEAD_CONNECT_MS ? PEER_DEAD_CONNECT_MS : usual;
+}
+
 void peer_connected(struct peer *p)
 {
 	p->timeouts = 0;

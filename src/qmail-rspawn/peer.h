@@ -17,6 +17,7 @@
 #define PEER_FIRST_SESSIONS 5
 #define PEER_DEAD_TIMEOUTS 2
 #define PEER_DEAD_SECONDS 600
+#define PEER_DEAD_CONNECT_MS 10000      /* for connecting all the same: there may be many dead ones, and few slots */
 #define PEER_TLS_FAILED_SECONDS 600     /* no TLS where it did not work and need not be */
 #define PEER_OFFERS_FAILED_SECONDS 3600 /* no BDAT, or not even pipelining */
 
@@ -47,6 +48,8 @@ enum peer_answer peer_take(struct peers *all, const struct peeraddress *a, uint1
 
 /* What connections tell their peer, and ask it. */
 enum conn_end { CONN_CLOSED, CONN_REFUSED, CONN_TIMED_OUT };
+/* For how long one tries to connect. `usual`: with peers that are not dead. */
+int64_t peer_connect_ms(const struct peer *p, int64_t usual);
 void peer_connected(struct peer *p);
 void peer_conn_idle(struct peer *p, struct conn *c);
 /* c is dead; peers_tick frees it. For the ends other than CLOSED, waiting jobs may have to go elsewhere. */
