@@ -168,7 +168,7 @@ PKG_PROG_checkpassword-pam := pam
 PROG_checkpassword-mailbox := checker virtual mailbox password sys base
 
 # POP3.
-PROG_qmail-popup := pop3 serving listener tls conf sandbox sys base
+PROG_qmail-popup := pop3 serving listener tlsrelay tls conf sandbox sys base
 PROG_qmail-pop3d := pop3 sandbox sys base
 
 # Helpers for .qmail lines and scripts.

@@ -12,9 +12,8 @@
 #include "sys/accounts.h"
 #include "sys/clock.h"
 #include "sys/io.h"
+#include "tlsrelay/tlsrelay.h"
 
-/* More than this does not wait in one direction. */
-#define PILE 65536
 #define PIECE 16384
 
 /* Descriptors that are there are all it needs. */
@@ -119,93 +118,13 @@ static bool next_line(struct front *s, struct str *line)
 	}
 }
 
-/* ---- between client and program --------------------------------------------------- */
-
-struct relay {
-	bool client_over;  /* he sends nothing more */
-	bool program_over; /* nothing more comes from it */
-	bool told;         /* the program knows that the client is over */
-};
-
-static void take_from_client(struct front *s, struct relay *r)
+static void relay(const struct front *s)
 {
-	char piece[PIECE];
-	ssize_t n = read(s->f->in, piece, sizeof piece);
+	const struct tls_side side = { .server = s->tls };
+	const struct tlsrelay_ends ends = { s->f->in, s->f->out, s->f->data, dup(s->f->data) };
 
-	if (n > 0)
-		tls_server_input(s->tls, (struct str){ piece, (size_t)n });
-	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR) || tls_server_state(s->tls) != TLS_SERVER_OPEN)
-		r->client_over = true;
-}
-
-static void take_from_program(struct front *s, struct relay *r)
-{
-	char piece[PIECE];
-	ssize_t n = read(s->f->data, piece, sizeof piece);
-
-	if (n > 0)
-		tls_server_send(s->tls, (struct str){ piece, (size_t)n });
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		r->program_over = true;
-		tls_server_close(s->tls);
-	}
-}
-
-/* False: that side takes nothing more. */
-static bool give_to_program(struct front *s)
-{
-	struct buf *plain = tls_server_plain(s->tls);
-	ssize_t n = send(s->f->data, plain->p, plain->n, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (n > 0)
-		buf_consume(plain, (size_t)n);
-	return n >= 0 || errno == EAGAIN || errno == EINTR;
-}
-
-static bool give_to_client(struct front *s)
-{
-	struct str wire = tls_server_wire(s->tls);
-	ssize_t n = write(s->f->out, wire.p, wire.n);
-
-	if (n > 0)
-		tls_server_wrote(s->tls, (size_t)n);
-	return n >= 0 || errno == EAGAIN || errno == EINTR;
-}
-
-/* One round. False: it is over. */
-static bool relay_some(struct front *s, struct relay *r)
-{
-	size_t up = tls_server_plain(s->tls)->n, down = tls_server_wire(s->tls).n;
-	struct pollfd p[4] = {
-		{ .fd = r->client_over || up > PILE ? -1 : s->f->in, .events = POLLIN },
-		{ .fd = down ? s->f->out : -1, .events = POLLOUT },
-		{ .fd = r->program_over || down > PILE ? -1 : s->f->data, .events = POLLIN },
-		{ .fd = up ? s->f->data : -1, .events = POLLOUT },
-	};
-
-	if (r->program_over && down == 0)
-		return false;
-	if (r->client_over && up == 0 && !r->told) {
-		shutdown(s->f->data, SHUT_WR);
-		r->told = true;
-	}
-	if (poll(p, 4, (POPWIRE_SECONDS + 60) * 1000) <= 0)
-		return errno == EINTR;
-	if (p[0].revents)
-		take_from_client(s, r);
-	if (p[2].revents)
-		take_from_program(s, r);
-	if (p[3].revents && !give_to_program(s))
-		buf_clear(tls_server_plain(s->tls));
-	return !p[1].revents || give_to_client(s);
-}
-
-static void relay(struct front *s)
-{
-	struct relay r = { .client_over = tls_server_state(s->tls) != TLS_SERVER_OPEN };
-
-	while (relay_some(s, &r))
-		;
+	io_set_nonblocking(s->f->data, true);
+	tlsrelay_run(&side, &ends, (POPWIRE_SECONDS + 60) * 1000);
 }
 
 /* ---- the dialogue ----------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static _Noreturn void help(const struct tlshelper *h, int fd, int to, int from, 
 	io_write_all(ready, report.p, report.n);
 	close(ready);
 	if (ok)
-		tlsrelay_run(&side, fd, to, from, h->idle_ms);
+		tlsrelay_run(&side, &(struct tlsrelay_ends){ fd, fd, from, to }, h->idle_ms);
 	_exit(ok ? 0 : 111);
 }
 
@@ -76,7 +76,7 @@ static _Noreturn void help_later(const struct tlshelper *h, int fd, int to, int 
 		io_write_all(control, variables.p, variables.n);
 	}
 	close(control);
-	tlsrelay_run(&side, fd, to, from, h->idle_ms);
+	tlsrelay_run(&side, &(struct tlsrelay_ends){ fd, fd, from, to }, h->idle_ms);
 	_exit(0);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
@@ -139,20 +140,28 @@ bool tlsrelay_handshake(const struct tls_side *t, int fd, int64_t deadline, stru
 
 struct relay {
 	const struct tls_side *t;
-	int fd, to, from; /* `to` and `from`: -1 once closed */
-	bool over;        /* the other side sends nothing more */
+	struct tlsrelay_ends e; /* `to` and `from`: -1 once closed */
+	bool over;              /* the other side sends nothing more */
 };
+
+/* The program may hold more copies of a socket than we know of. */
+static void end_input(struct relay *r)
+{
+	shutdown(r->e.to, SHUT_WR);
+	close(r->e.to);
+	r->e.to = -1;
+}
 
 static void read_program(struct relay *r)
 {
 	char piece[PIECE];
-	ssize_t n = read(r->from, piece, sizeof piece);
+	ssize_t n = read(r->e.from, piece, sizeof piece);
 
 	if (n > 0) {
 		output(r->t, (struct str){ piece, (size_t)n });
 	} else if (!later(n)) {
-		close(r->from);
-		r->from = -1;
+		close(r->e.from);
+		r->e.from = -1;
 		close_output(r->t);
 	}
 }
@@ -161,13 +170,12 @@ static void read_program(struct relay *r)
 static void write_program(struct relay *r)
 {
 	struct buf *b = plain(r->t);
-	ssize_t n = r->to == -1 ? (ssize_t)b->n : write(r->to, b->p, b->n);
+	ssize_t n = r->e.to == -1 ? (ssize_t)b->n : write(r->e.to, b->p, b->n);
 
 	if (n >= 0)
 		buf_consume(b, (size_t)n);
 	else if (!later(n)) {
-		close(r->to);
-		r->to = -1;
+		end_input(r);
 		buf_clear(b);
 	}
 }
@@ -177,39 +185,40 @@ static bool move(struct relay *r, int64_t idle_ms)
 {
 	size_t up = plain(r->t)->n, down = wire(r->t).n;
 	struct pollfd p[4] = {
-		{ .fd = r->over || up > PILE ? -1 : r->fd, .events = POLLIN },
-		{ .fd = down ? r->fd : -1, .events = POLLOUT },
-		{ .fd = down > PILE ? -1 : r->from, .events = POLLIN },
-		{ .fd = up ? r->to : -1, .events = POLLOUT },
+		{ .fd = r->over || up > PILE ? -1 : r->e.in, .events = POLLIN },
+		{ .fd = down ? r->e.out : -1, .events = POLLOUT },
+		{ .fd = down > PILE ? -1 : r->e.from, .events = POLLIN },
+		{ .fd = up ? r->e.to : -1, .events = POLLOUT },
 	};
 
-	if (r->from == -1 && down == 0)
+	if (r->e.from == -1 && down == 0)
 		return false;
 	/* When the program has ended, nobody counts this process any more. */
-	if (r->from == -1 && idle_ms > LINGER_MS)
+	if (r->e.from == -1 && idle_ms > LINGER_MS)
 		idle_ms = LINGER_MS;
 	if (poll(p, 4, idle_ms > 1000000000 ? 1000000000 : (int)idle_ms) <= 0)
 		return errno == EINTR;
-	if (p[0].revents && (!read_wire(r->t, r->fd) || !is_open(r->t)))
+	if (p[0].revents && (!read_wire(r->t, r->e.in) || !is_open(r->t)))
 		r->over = true;
 	if (p[2].revents)
 		read_program(r);
-	if (p[3].revents || (r->to == -1 && up))
+	if (p[3].revents || (r->e.to == -1 && up))
 		write_program(r);
-	return !p[1].revents || write_wire(r->t, r->fd);
+	return !p[1].revents || write_wire(r->t, r->e.out);
 }
 
-void tlsrelay_run(const struct tls_side *t, int fd, int to, int from, int64_t idle_ms)
+void tlsrelay_run(const struct tls_side *t, const struct tlsrelay_ends *ends, int64_t idle_ms)
 {
-	struct relay r = { t, fd, to, from, false };
+	struct relay r = { t, *ends, !is_open(t) };
 
 	signal(SIGPIPE, SIG_IGN);
 	do {
 		errno = 0;
-		/* The program sees the end of its input when the other side has ended. */
-		if (r.over && r.to != -1 && plain(t)->n == 0) {
-			close(r.to);
-			r.to = -1;
-		}
+		if (r.over && r.e.to != -1 && plain(t)->n == 0)
+			end_input(&r);
 	} while (move(&r, idle_ms));
+	if (r.e.from != -1)
+		close(r.e.from);
+	if (r.e.to != -1)
+		close(r.e.to);
 }
