@@ -22,7 +22,7 @@ CONFUSED = "Connected to 127.0.0.1 but its replies make no sense. (#4.5.0)\n"
 def qmtp_server(home):
     """qmail-qmtpd behind a listener; returns its port and the process."""
     port = free_port()
-    process = home.spawn("tcpserver", "-RHl0", "127.0.0.1", str(port), program("qmail-qmtpd"), stderr=subprocess.DEVNULL)
+    process = home.spawn(program("tcpserver"), "-RHl0", "127.0.0.1", str(port), program("qmail-qmtpd"), stderr=subprocess.DEVNULL)
 
     def listens():
         try:

@@ -438,7 +438,7 @@ def check_swaks():
 def check_tcpserver_names_the_client():
     """With tcpserver's own variables, as it finds them."""
     catcher = Catcher()
-    command = ["tcpserver", "-vHR", "-l", "m.test", "-u", "7791", "-g", "2108", "127.0.0.1", "2599", "/usr/bin/env",
+    command = [BIN + "/tcpserver", "-vHR", "-l", "m.test", "-u", "7791", "-g", "2108", "127.0.0.1", "2599", "/usr/bin/env",
                f"QMAILQUEUE={catcher.path}", BIN + "/qmail-smtpd"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as server:
         try:

@@ -138,7 +138,7 @@ class Server:
 def the_guides_pop3_service(m):
     lab.bind_text("/etc/shadow", "ann:$1$rasmusle$rISCgZzpwk3UhDidwXvin0:19000:0:99999:7:::\n")
     m.send_mail("ann@lab.test", b"Subject: x\n\nto be fetched\n")
-    with Server("tcpserver", "-RHl0", "127.0.0.1", "2110", BIN + "qmail-popup", "lab.test", BIN + "checkpassword",
+    with Server(BIN + "tcpserver", "-RHl0", "127.0.0.1", "2110", BIN + "qmail-popup", "lab.test", BIN + "checkpassword",
                 BIN + "qmail-pop3d", "Maildir") as pop:
         c = pop.client(2110)
         front = [p for p in processes("qmail-popup") if p[2] == 7791]

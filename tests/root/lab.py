@@ -6,7 +6,7 @@ accounts and two ordinary users, an installed tree in /var/qmail, `qmail-start
 command line (resolv.conf, proc, syslog), sends mail, and prints one line
 `ok NAME` or `not ok NAME: why` for each check.
 
-  lab.py LAB BINDIR CHECKOUT [without=resolv,proc,syslog] [listener=own|units]
+  lab.py LAB BINDIR CHECKOUT [without=resolv,proc,syslog] [listener=own|units|debian]
 
 With listener=units everything has only the capabilities that packaging/systemd gives it.
 
@@ -117,7 +117,8 @@ class Mail:
             with open(HOME + "/control/smtplisten", "w") as f:
                 f.write(f"127.0.0.1:{PORT}\n")
         else:
-            command = ["tcpserver", "-RHl", "0", "-u", str(qmaild), "-g", str(nofiles), "127.0.0.1", str(PORT),
+            server = "/usr/bin/tcpserver" if listener == "debian" else HOME + "/bin/tcpserver"
+            command = [server, "-RHl", "0", "-u", str(qmaild), "-g", str(nofiles), "127.0.0.1", str(PORT),
                        HOME + "/bin/qmail-smtpd"]
         self.smtpd = subprocess.Popen(command, env=CLEAN, cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

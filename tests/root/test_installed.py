@@ -65,10 +65,10 @@ def lab():
 
 
 @pytest.mark.parametrize("settings", [
-    (), ("without=resolv,syslog",), ("without=proc",), ("listener=own",), ("listener=units",),
-], ids=["plain", "no-resolv-no-syslog", "no-proc", "own-listener", "units"])
+    (), ("without=resolv,syslog",), ("without=proc", "listener=debian"), ("listener=own",), ("listener=units",),
+], ids=["plain", "no-resolv-no-syslog", "no-proc-debians-tcpserver", "own-listener", "units"])
 def test_installed(mount_point, lab, settings):
-    assert shutil.which("tcpserver"), "ucspi-tcp is missing: make deps"
+    assert os.path.exists("/usr/bin/tcpserver"), "ucspi-tcp is missing: make deps"
     result = subprocess.run(
         ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", "/usr/bin/python3",
          f"{HERE}/lab.py", lab, BIN, TOP, *settings],
