@@ -27,6 +27,8 @@ struct identity identity_find(char *(*variable)(const char *))
 
 	if (who.user == NULL)
 		who.user = "anonymous";
+	/* qmail makes ""@host of it, and has no other way to ask for no sender than -f. */
+	who.sender_null = who.sender_user && *who.sender_user == 0;
 	if (who.sender_user == NULL)
 		who.sender_user = who.user;
 	if (who.sender_host == NULL)
@@ -76,6 +78,10 @@ void identity_sender(const struct identity *who, struct str suffix, struct buf *
 {
 	struct buf local = BUF_INIT(SIZE_MAX);
 
+	if (who->sender_null) {
+		buf_addz(out, "<>");
+		return;
+	}
 	buf_addz(&local, who->sender_user);
 	buf_add(&local, suffix);
 	quote_local(out, buf_str(&local));

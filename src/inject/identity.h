@@ -12,6 +12,7 @@ struct identity {
 	const char *name;        /* NULL or empty: none */
 	const char *sender_user; /* never NULL */
 	const char *sender_host; /* NULL: the default host */
+	bool sender_null;        /* there is to be none */
 };
 
 /* Asks `variable` (as getenv) for $QMAILUSER and so on. The strings are the environment's own. */
@@ -23,7 +24,7 @@ void identity_from(const struct identity *who, bool as_comment, struct buf *out)
 /*
  * The default envelope sender, plain and not yet rewritten: user, then
  * `suffix` ("" or the "-TIME.PID" and "-" of $QMAILINJECT's letters), then the
- * host where there is one.
+ * host where there is one. "<>" where there is to be none.
  */
 void identity_sender(const struct identity *who, struct str suffix, struct buf *out);
 

@@ -28,6 +28,7 @@ static void the_first_variable_wins(void **state)
 	who = identity_find(variable);
 	assert_string_equal(who.user, "anonymous");
 	assert_string_equal(who.sender_user, "anonymous");
+	assert_false(who.sender_null);
 	assert_null(who.host);
 	assert_null(who.name);
 	assert_null(who.sender_host);
@@ -52,7 +53,7 @@ static void the_first_variable_wins(void **state)
 	assert_string_equal(who.user, "m");
 	assert_string_equal(who.name, "mn");
 	assert_string_equal(who.host, "qh");
-	assert_string_equal(who.sender_user, "");
+	assert_true(who.sender_null);
 	assert_string_equal(who.sender_host, "sh");
 
 	environment[9] = "QMAILUSER=q";

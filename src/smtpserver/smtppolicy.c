@@ -95,19 +95,26 @@ static bool load_numbers(struct smtp_policy *p, struct err *e)
 	return true;
 }
 
-static bool load_lists(struct smtp_policy *p, struct err *e)
+/* What is delivered here. */
+static bool load_own(struct smtp_policy *p, struct err *e)
 {
-	if (!control_set_load("badmailfrom", &p->badmailfrom, e) || !control_set_load("rcpthosts", &p->rcpthosts, e))
-		return false;
-	if (p->rcpthosts.present)
+	if (p->own_loaded)
 		return true;
-	if (!control_set_load("locals", &p->locals, e) || !control_map_load("virtualdomains", &p->virtualdomains, e))
+	if (!control_set_load("locals", &p->locals, e) || !control_map_load("virtualdomains", &p->virtualdomains, e) ||
+	    !control_line_or_me("envnoathost", "envnoathost", &p->envnoathost, e))
 		return false;
 	if (!p->locals.present) {
 		control_map_free(&p->locals);
 		control_set_single(&p->locals, buf_str(&p->me));
 	}
+	p->own_loaded = true;
 	return true;
+}
+
+static bool load_lists(struct smtp_policy *p, struct err *e)
+{
+	return control_set_load("badmailfrom", &p->badmailfrom, e) && control_set_load("rcpthosts", &p->rcpthosts, e) &&
+	       (p->rcpthosts.present || load_own(p, e));
 }
 
 static bool load_routes(struct smtp_policy *p, struct err *e)
@@ -125,6 +132,7 @@ bool smtp_policy_load(struct smtp_policy *p, struct err *e)
 	*p = (struct smtp_policy){ .me = BUF_INIT(LINE_LIMIT),
 				   .greeting = BUF_INIT(LINE_LIMIT),
 				   .localiphost = BUF_INIT(LINE_LIMIT),
+				   .envnoathost = BUF_INIT(LINE_LIMIT),
 				   .morercpthosts = CDBFILE_INIT };
 	if (!load_greeting(p, e) || !load_localiphost(p, e) || !load_numbers(p, e) || !load_lists(p, e) ||
 	    !load_routes(p, e)) {
@@ -149,6 +157,7 @@ void smtp_policy_free(struct smtp_policy *p)
 	buf_free(&p->me);
 	buf_free(&p->greeting);
 	buf_free(&p->localiphost);
+	buf_free(&p->envnoathost);
 	control_map_free(&p->badmailfrom);
 	control_map_free(&p->rcpthosts);
 	control_map_free(&p->locals);
@@ -204,16 +213,23 @@ static bool is_virtual(const struct smtp_policy *p, struct str recipient, struct
 	return control_map_find_domain(&p->virtualdomains, domain, &value) && value.n > 0;
 }
 
+static bool is_delivered_here(const struct smtp_policy *p, struct str recipient, struct str domain)
+{
+	return control_map_find(&p->locals, domain, NULL) || is_virtual(p, recipient, domain);
+}
+
 enum smtp_permission smtp_policy_recipient(struct smtp_policy *p, struct str recipient, size_t at, struct err *e)
 {
-	struct str domain = str_from(recipient, at + 1);
-	bool found;
+	bool bare = at >= recipient.n, found;
+	struct str domain;
 
-	if (at >= recipient.n)
+	if (bare && !load_own(p, e))
+		return SMTP_UNDECIDED;
+	domain = bare ? buf_str(&p->envnoathost) : str_from(recipient, at + 1);
+	if ((bare || !p->rcpthosts.present) && is_delivered_here(p, recipient, domain))
 		return SMTP_ALLOWED;
 	if (!p->rcpthosts.present)
-		return control_map_find(&p->locals, domain, NULL) || is_virtual(p, recipient, domain) ? SMTP_ALLOWED
-												      : SMTP_REFUSED;
+		return SMTP_REFUSED;
 	if (control_map_find_domain(&p->rcpthosts, domain, NULL))
 		return SMTP_ALLOWED;
 	if (!smtp_policy_preload(p, e) || !find_in_cdb(&p->morercpthosts, domain, &found, e))

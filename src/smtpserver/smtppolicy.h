@@ -3,10 +3,12 @@
  * from them (contract §12.3).
  *
  * Who may be written to: with control/rcpthosts, the domains in there and in
- * control/morercpthosts.cdb, and addresses without a domain. Without that
- * file only what is delivered here: domains in control/locals (control/me
- * where that is missing) and control/virtualdomains. qmail takes mail for
- * everybody then; nobody has wanted that since open relays are abused.
+ * control/morercpthosts.cdb. Without that file only what is delivered here:
+ * domains in control/locals (control/me where that is missing) and
+ * control/virtualdomains. qmail takes mail for everybody then; nobody has
+ * wanted that since open relays are abused. An address without a domain gets
+ * that of control/envnoathost, and may be written to if that is one of either;
+ * qmail takes it in any case.
  *
  *   control file        default
  *   smtpgreeting        me; one of the two must exist
@@ -20,7 +22,8 @@
  *   smtpdsn             2: everybody may ask for notifications; 1: those who may relay; 0: nobody
  *   rcptcheck           0; 1: addresses that do not exist are refused
  *   badmailfrom, rcpthosts, morercpthosts.cdb, locals, virtualdomains
- *   envnoathost, percenthack: with rcptcheck
+ *   envnoathost         me
+ *   percenthack: with rcptcheck
  */
 #ifndef SMTPSERVER_SMTPPOLICY_H
 #define SMTPSERVER_SMTPPOLICY_H
@@ -32,13 +35,14 @@
 
 struct smtp_policy {
 	struct smtp_settings settings; /* views into the buffers below */
-	struct buf me, greeting, localiphost;
+	struct buf me, greeting, localiphost, envnoathost;
 	uint64_t databytes;       /* as control/databytes has it */
 	uint64_t timeout;         /* seconds for a read or write, at least 1 */
 	uint64_t session_timeout; /* seconds without an accepted message */
 	struct control_map badmailfrom, rcpthosts, locals, virtualdomains;
 	struct cdbfile morercpthosts;
 	bool morercpthosts_loaded;
+	bool own_loaded;            /* locals, virtualdomains, envnoathost: needed for some recipients only */
 	bool check_mailboxes;       /* control/rcptcheck */
 	struct route_tables routes; /* filled when they are checked */
 };

@@ -102,6 +102,15 @@ static void rcpthosts_decides(void **state)
 	assert_int_equal(ask(&p, "a@mx.test"), SMTP_REFUSED);
 	assert_int_equal(ask(&p, "noat"), SMTP_ALLOWED);
 	smtp_policy_free(&p);
+	/* qmail takes them whatever host they get. */
+	put("envnoathost", "far.test\n");
+	p = load();
+	assert_int_equal(ask(&p, "noat"), SMTP_REFUSED);
+	smtp_policy_free(&p);
+	put("envnoathost", "ok.test\n");
+	p = load();
+	assert_int_equal(ask(&p, "noat"), SMTP_ALLOWED);
+	smtp_policy_free(&p);
 	put("rcpthosts", "");
 	p = load();
 	assert_int_equal(ask(&p, "a@ok.test"), SMTP_REFUSED);

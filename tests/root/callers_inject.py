@@ -198,6 +198,8 @@ def check_bcc_is_not_shown():
     ("comment", {"USER": "u", "NAME": "N", "QMAILINJECT": "c"}, "u@a.test", "u@a.test (N)"),
     ("suser", {"USER": "u", "QMAILSUSER": "s"}, "s@a.test", "u@a.test"),
     ("shost", {"USER": "u", "QMAILSHOST": "sh.x"}, "u@sh.x", "u@a.test"),
+    ("no-sender", {"USER": "u", "QMAILSUSER": ""}, "", "u@a.test"),
+    ("no-sender-whatever-else", {"USER": "u", "QMAILSUSER": "", "QMAILSHOST": "sh.x", "QMAILINJECT": "rm"}, "", "u@a.test"),
     ("quoted-user", {"USER": "a b"}, '"a b"@a.test', '"a b"@a.test'),
     ("verp", {"USER": "u", "QMAILINJECT": "r"}, '"u-@a.test-"@[]', "u@a.test"),
     ("unknown-letter", {"USER": "u", "QMAILINJECT": "xyz"}, "u@a.test", "u@a.test"),
