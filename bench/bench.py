@@ -11,6 +11,10 @@ Workloads, with 4 KiB messages and 20 parallel sessions:
      a thousand answers one by one would measure the scheduler of the machine
   e  sendmail -t from 4 processes at a time, into the Maildir
 
+Beside a and b stands what the disk allows: a bare loop of create, write, fsync, link and unlink in the same Maildir, by
+one process and by as many as there are sessions, before the first server and after the last; also with an fsync of the
+directory for each message, which is part of every delivery of ours.
+
 Needs root. Everything runs in private network, mount and process namespaces:
 loopback only, nothing listens on the machine and nothing is left running. The
 servers see the machine's own file system through an overlay; Postfix's package
@@ -209,6 +213,13 @@ def wait_ready(peer):
     sys.exit(f"bench: {peer.name} does not answer; its log is in {ROOT}/{peer.name}.log")
 
 
+def empty_maildir(path):
+    shutil.rmtree(path, ignore_errors=True)
+    for d in ("", "/tmp", "/new", "/cur"):
+        os.mkdir(path + d, 0o700)
+        os.chown(path + d, BENCH_UID, BENCH_UID)
+
+
 class Bench:
     def __init__(self, peer, group, n):
         self.peer, self.group, self.n = peer, group, n
@@ -221,10 +232,7 @@ class Bench:
     def fresh(self):
         """Empty queue and Maildir, server up."""
         self.stop()
-        shutil.rmtree(self.maildir, ignore_errors=True)
-        for d in ("", "/tmp", "/new", "/cur"):
-            os.mkdir(self.maildir + d, 0o700)
-            os.chown(self.maildir + d, BENCH_UID, BENCH_UID)
+        empty_maildir(self.maildir)
         self.peer.reset()
         os.sync()
         self.peer.start(self)
@@ -318,6 +326,43 @@ class Bench:
         return self.finish(n, sent["rate"], arrived, m)
 
 
+# ---- what the disk allows ----------------------------------------------------------
+
+LOOPS = {"create, write, fsync, link, unlink": (), "the same, and fsync of the directory": ("-D",)}
+
+
+def bare_loop(maildir, n):
+    """Messages a second by (loop, processes)."""
+    rates = {}
+    for what, options in LOOPS.items():
+        for processes in (1, SESSIONS):
+            empty_maildir(maildir)
+            os.sync()
+            out = run(TOOLS + "/mdloop", "-n", str(max(n, SESSIONS)), "-P", str(processes), "-l", "4096", *options, maildir,
+                      stdout=subprocess.PIPE).stdout
+            rates[what, processes] = json.loads(out)["rate"]
+    return rates
+
+
+def bare_results(rounds):
+    return {f"loop {processes} {what}": statistics.mean(r[what, processes] for r in rounds)
+            for what, processes in rounds[0]}
+
+
+def bare_table(results, workloads):
+    ours = {w: results[f"quillmail {w}"]["delivered"] for w in "ab" if w in workloads and f"quillmail {w}" in results}
+    if not ours or not any(k.startswith("loop ") for k in results):
+        return
+    print("\n| bare loop, 4 KiB into the same Maildir | processes | messages/s | " + " | ".join(
+        f"delivered by quillmail, {w}, as a part of it" for w in ours) + " |")
+    print("|---|---:|---:|" + "---:|" * len(ours))
+    for what in LOOPS:
+        for processes in (1, SESSIONS):
+            rate = results[f"loop {processes} {what}"]
+            print(f"| {what} | {processes} | {rate:,.0f} | " + " | ".join(
+                f"{delivered / rate:.0%}" for delivered in ours.values()) + " |")
+
+
 # ---- all runs ---------------------------------------------------------------------
 
 def loopback_up():
@@ -336,7 +381,10 @@ def inner(options):
     run("mount", "--bind", ROOT + "/data/home", VIEW + "/home/bench")
     logger = subprocess.Popen([TOOLS + "/logsink", VIEW + "/dev/log", ROOT + "/syslog"])
     group, results = Cgroup(), {}
+    rounds, looping = [], set(options.workloads) & set("ab") and "quillmail" in options.peers
     try:
+        if looping:
+            rounds.append(bare_loop(ROOT + "/data/home/Maildir", options.messages))
         for name in options.peers.split(","):
             peer = PEERS[name](VIEW, ROOT, BUILD)
             peer.configure()
@@ -350,10 +398,13 @@ def inner(options):
                         + spread(rows), flush=True)
             finally:
                 bench.stop()
+        if looping:
+            rounds.append(bare_loop(ROOT + "/data/home/Maildir", options.messages))
     finally:
         logger.kill()
         with open(ROOT + "/results.json", "w") as f:
-            json.dump({f"{n} {w}": v for (w, n), v in results.items()}, f, indent=1)
+            json.dump({**{f"{n} {w}": v for (w, n), v in results.items()}, **(bare_results(rounds) if rounds else {})},
+                      f, indent=1)
 
 
 def median(rows):
@@ -385,6 +436,7 @@ def table(options):
             print(f"| {w} | **times better** | " + " | ".join(
                 ratio(rows["quillmail"][k], rows["postfix"][k], sign) for _, k, sign in COLUMNS) + " |")
     print("\n(d: recipients instead of messages; e: a third as many messages)")
+    bare_table(results, options.workloads)
 
 
 def ratio(ours, theirs, sign):
