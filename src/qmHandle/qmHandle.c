@@ -92,7 +92,7 @@ static bool read_options(struct handle *h, int argc, char **argv)
 	int c;
 
 	opterr = 0;
-	while ((c = getopt(argc, argv, "acglLNRsDVm:d:f:F:x:X:S:h:b:H:B:t:")) != -1)
+	while ((c = getopt(argc, argv, "aclLNRsDVm:d:f:F:x:X:S:h:b:H:B:t:")) != -1)
 		switch (c) {
 		case 'a':
 			h->all_now = true;
@@ -114,7 +114,6 @@ static bool read_options(struct handle *h, int argc, char **argv)
 			printf("qmHandle of Quillmail\n");
 			exit(0);
 		case '?':
-		case 'g':
 			return false;
 		default:
 			if (!add_wish(h, c))
@@ -410,7 +409,7 @@ int main(int argc, char **argv)
 	}
 	if (!home_open(&e) || !route_load(&h.routes, &e) || !run(&h, &e)) {
 		fflush(stdout);
-		return fail(err_exit_code(&e), e.text);
+		return fail(111, e.text);
 	}
 	return h.code;
 }
