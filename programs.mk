@@ -9,7 +9,7 @@
 #
 # A library is a folder src/<library>; a program is a folder src/<program>.
 
-LIBRARIES := base sys wire conf mail notice cdb submit journal queuequery classicqueue maillog route sched dns resolver \
+LIBRARIES := base sys wire conf mail notice upgrade cdb submit journal queuequery classicqueue maillog route sched dns resolver \
 	listener smtpserver smtpclient outbound users local inject simdisk sandbox tls idn filter mailbox aliases dnstool \
 	password virtual checker pop3 sasl \
 	dnsmessage ucspi netrules serving tcpservice tcpcaller tlsrelay qmtp deadhosts serial supervision linelog analog \
@@ -43,6 +43,8 @@ LIB_deadhosts := base sys wire
 LIB_queuequery := base sys wire route
 # Reading the log of qmail-send.
 LIB_maillog := base
+# What another qmail's scripts and programs mean here. Pure.
+LIB_upgrade := base
 # Queues in qmail's classic layout.
 LIB_classicqueue := base sys
 # Where a recipient goes: locals, virtualdomains, percenthack.
@@ -154,7 +156,7 @@ PKG_PROG_qmail-journal := libevent
 PROG_qmail-send := sched route conf submit notice mail sandbox wire sys base
 PKG_PROG_qmail-send := libevent
 PROG_qmail-start := wire sys base
-PROG_quill := queuequery classicqueue maillog local users cdb submit virtual password mailbox route dns idn conf wire sys base
+PROG_quill := queuequery classicqueue upgrade maillog local users cdb submit virtual password mailbox route dns idn conf wire sys base
 PROG_qmail-qread := queuequery route conf wire sys base
 PROG_qmail-tcpto := deadhosts sys
 PROG_qmail-tcpok := deadhosts sys

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "conf/control.h"
 #include "conf/controls.h"
+#include "conf/foreigncontrols.h"
 #include "sys/file.h"
 #include "sys/home.h"
 
@@ -236,6 +237,16 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Patched qmails have more files; it is known whose some are. */
+static void show_foreign(const char *name)
+{
+	const struct foreigncontrol *f = foreigncontrols_find(name);
+
+	if (f)
+		printf(" (It is read by %s%s%s.)", f->reader, *f->instead ? "; here: " : "", f->instead);
+	printf("\n");
+}
+
 static void show_unknown(void)
 {
 	struct names names = { 0 };
@@ -249,7 +260,8 @@ static void show_unknown(void)
 	for (size_t i = 0; i < names.n; i++) {
 		printf("\n");
 		put_safe(str_of(names.items[i]));
-		printf(": I have no idea what this file does.\n");
+		printf(": I have no idea what this file does.");
+		show_foreign(names.items[i]);
 		free(names.items[i]);
 	}
 	free(names.items);

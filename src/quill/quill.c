@@ -21,6 +21,8 @@ static const struct {
 	{ "why", quill_why, "[-C DIR] ADDRESS", "what would happen to mail for an address" },
 	{ "user", quill_user, "add|list|remove|passwd|quota|alias ...", "mailboxes without system accounts" },
 	{ "dns", quill_dns, "[-C DIR] NAME [TYPE]", "look a name up as the mail system does" },
+	{ "upgrade-check", quill_upgrade, "[--json] [--service DIR]... [DIR]",
+	  "what of an existing qmail would be used, and what not" },
 	{ "setup", quill_setup, "[--print] [DIR]", "make the accounts, and give what is installed to them" },
 	{ "check", quill_check, "[DIR]", "look for mistakes in the configuration" },
 };

@@ -13,6 +13,7 @@
  *   quill_user.c    quill user: the table of mailboxes
  *   quill_dns.c     quill dns
  *   quill_setup.c   quill setup: accounts and owners
+ *   quill_upgrade.c quill upgrade-check, with upgrade_*.c
  */
 #ifndef QUILL_QUILL_H
 #define QUILL_QUILL_H
@@ -32,6 +33,7 @@ int quill_check(int argc, char **argv);
 int quill_user(int argc, char **argv);
 int quill_dns(int argc, char **argv);
 int quill_setup(int argc, char **argv);
+int quill_upgrade(int argc, char **argv);
 
 /* Says "quill: fatal: …" and returns 111 (or 100). */
 int quill_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -170,7 +170,9 @@ def check_showctl_nothing():
     ("timeoutremote", "5\n", "SMTP client data timeout is 5 seconds."),
     ("timeoutsmtpd", "5\n", "SMTP server data timeout is 5 seconds."),
     ("virtualdomains", "x:y\nz:\n", "\nVirtual domain: x:y\nVirtual domain: z:"),
-    ("nonsense", "x\n", "I have no idea what this file does."), ("badhelo", "", "I have no idea what this file does."),
+    ("nonsense", "x\n", "I have no idea what this file does."),
+    ("badhelo", "", "I have no idea what this file does. (It is read by the badhelo or qregex patch; here: a program before "
+     "qmail-smtpd, or one named by $QMAILQUEUE, can do it.)"),
 ])
 def check_showctl(name, text, wanted):
     found, _ = showctl(**{name: text})
