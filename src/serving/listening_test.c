@@ -10,42 +10,14 @@
 #include <cmocka.h>
 
 #include "serving/listening.h"
-#include "sys/home.h"
-
-static char home[] = "/tmp/listening_test.XXXXXX";
+#include "testing/testplace.h"
 
 static void put(const char *name, const char *text)
 {
 	char path[200];
-	FILE *f;
 
-	snprintf(path, sizeof path, "%s/control/%s", home, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	assert_int_equal(fclose(f), 0);
-}
-
-static int set_up(void **state)
-{
-	char control[100];
-	struct err e;
-
-	(void)state;
-	if (mkdtemp(home) == NULL)
-		return -1;
-	snprintf(control, sizeof control, "%s/control", home);
-	setenv("QMAILHOME", home, 1);
-	return mkdir(control, 0700) == 0 && home_open(&e) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf %s", home);
-	return system(command);
+	snprintf(path, sizeof path, "control/%s", name);
+	testplace_putz(path, text);
 }
 
 /* How many sockets it opens; -1: it does not. */
@@ -98,5 +70,5 @@ int main(void)
 		cmocka_unit_test(limits_have_a_limit),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, testplace_begin_home, testplace_end);
 }
