@@ -193,6 +193,10 @@ def test_every_library_module_has_a_test():
     assert not missing, f"no test beside: {missing}"
 
 
+def test_unit_tests_take_their_directory_from_testplace():
+    assert not [name(p) for p in SOURCES if "mkdtemp(" in code(p) and folder(p) != "testing"]
+
+
 def test_exceptions_are_still_needed():
     gone = [n for n in TESTED_ELSEWHERE if not os.path.exists(f"{TOP}/src/{n}")]
     needless = [n for n in TESTED_ELSEWHERE if os.path.exists(f"{TOP}/src/{n[:-2]}_test.c")]
