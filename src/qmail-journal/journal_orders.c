@@ -32,23 +32,44 @@ static void tell(struct manager *g, uint32_t ticket, uint8_t status, const char 
 	buf_free(&out);
 }
 
-static void put_last(struct order **list, struct order *o)
+static void put_last(struct order_list *l, struct order *o)
 {
-	while (*list)
-		list = &(*list)->next;
-	*list = o;
 	o->next = NULL;
+	if (l->first)
+		l->last->next = o;
+	else
+		l->first = o;
+	l->last = o;
+}
+
+/* Takes out those for which is() says so, in their order. */
+static struct order_list take_those(struct order_list *l, bool (*is)(const struct order *o, const void *ctx),
+				    const void *ctx)
+{
+	struct order_list all = *l, taken = { 0 };
+
+	*l = (struct order_list){ 0 };
+	for (struct order *o = all.first, *next; o; o = next) {
+		next = o->next;
+		put_last(is(o, ctx) ? &taken : l, o);
+	}
+	return taken;
+}
+
+static bool has_ticket(const struct order *o, const void *ticket)
+{
+	return o->ticket == *(const uint32_t *)ticket;
 }
 
 /* Answers come in the order of the requests, so it is the first but for mistakes. */
 static struct order *take_order(struct server *sv, uint32_t ticket)
 {
-	for (struct order **p = &sv->orders, *o; (o = *p) != NULL; p = &o->next)
-		if (o->ticket == ticket) {
-			*p = o->next;
-			return o;
-		}
-	return NULL;
+	struct order *o = sv->orders.first;
+
+	if (o == NULL || o->ticket != ticket)
+		return take_those(&sv->orders, has_ticket, &ticket).first;
+	sv->orders.first = o->next;
+	return o;
 }
 
 /* Written at once, between two commits: whoever opens the message next gets the new envelope. */
@@ -243,9 +264,9 @@ static void order_free(struct order *o)
 
 void orders_answer(struct server *sv, bool ok, const struct err *e)
 {
-	struct order *o = sv->answered, *next;
+	struct order *o = sv->answered.first, *next;
 
-	sv->answered = NULL;
+	sv->answered = (struct order_list){ 0 };
 	for (; o; o = next) {
 		next = o->next;
 		if (!ok && o->status == ORDER_OK)
@@ -256,20 +277,16 @@ void orders_answer(struct server *sv, bool ok, const struct err *e)
 	}
 }
 
-static void drop_from(struct order **list, const struct manager *g)
+static bool is_from(const struct order *o, const void *manager)
 {
-	struct order *o = *list;
+	return o->from == manager;
+}
 
-	while (o) {
-		struct order *next = o->next;
-
-		if (o->from == g) {
-			*list = next;
-			order_free(o);
-		} else {
-			list = &o->next;
-		}
-		o = next;
+static void drop_from(struct order_list *l, const struct manager *g)
+{
+	for (struct order *o = take_those(l, is_from, g).first, *next; o; o = next) {
+		next = o->next;
+		order_free(o);
 	}
 }
 
@@ -280,8 +297,8 @@ void orders_forget(struct server *sv, const struct manager *g)
 	if (sv->scheduler != NULL)
 		return;
 	/* It was the scheduler: whether it had begun with these, nobody knows. */
-	for (struct order *o; (o = sv->orders) != NULL;) {
-		sv->orders = o->next;
+	for (struct order *o; (o = sv->orders.first) != NULL;) {
+		sv->orders.first = o->next;
 		tell(o->from, o->their_ticket, ORDER_FAILED,
 		     "qmail-send went away; look what has become of the message");
 		order_free(o);

@@ -33,6 +33,10 @@ struct stream {
 	uint8_t want; /* OPEN_… */
 };
 
+struct order_list {
+	struct order *first, *last;
+};
+
 /* A connection on run/queue. */
 struct manager {
 	struct server *sv;
@@ -60,8 +64,8 @@ struct server {
 	struct client *last_waiting;
 	struct manager *managers;
 	struct manager *scheduler; /* the one that said MANAGE, or NULL */
-	struct order *orders;      /* the scheduler has not answered them */
-	struct order *answered;    /* to be told after the commit */
+	struct order_list orders;   /* the scheduler has not answered them */
+	struct order_list answered; /* to be told after the commit */
 	uint32_t next_ticket;
 	struct event *sync_timer; /* results are synced at most a second later */
 	struct event *maintain_timer;

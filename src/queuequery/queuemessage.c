@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define WINDOW 200 /* orders on the way */
+#define WINDOW 1000 /* orders on the way: they share syncs */
 
 /* A place in the text of a message that is still growing. */
 struct place {
