@@ -232,6 +232,23 @@ def test_only_needed_types_are_asked():
     assert {kind for _, kind in queries} <= {1, 15, 28}
 
 
+def test_a_server_that_drops_some_questions_costs_seconds():
+    """For AAAA, and for one of the exchangers: what is known of the others does not wait for that."""
+    def reply(query, end):
+        kind, name = struct.unpack("!H", query[end - 4:end - 2])[0], query[12:end - 4]
+        if kind == 15:
+            return header(query, end, 0, 2) + record(15, b"\0\5\4slow\xc0\x0c") + record(15, b"\0\x0a\4mail\xc0\x0c")
+        if kind == 28 or b"slow" in name:
+            return None
+        return header(query, end, 0, 1) + record(1, b"\x7f\0\0\1")
+    start = time.monotonic()
+    answer, _ = ask_liar(reply, dns.MAIL)
+    assert answer.outcome == dns.FOUND and addresses(answer) == [(10, "127.0.0.1")]
+    assert [(r.name, r.outcome) for r in answer.records if r.type == dns.MX] == [("slow.x.lie", dns.TEMPORARY),
+                                                                               ("mail.x.lie", dns.FOUND)]
+    assert 4 < time.monotonic() - start < 12
+
+
 @pytest.mark.parametrize("rdata", [b"", b"\0", b"\0\1", b"\0\1\3ab", b"\0\1\3abc", b"\0\1\3abc\0x", b"\0\1\xc0\xff",
                                    b"\0\1\x40" + b"a" * 64 + b"\0", b"\0\1" + b"\x3f" + b"b" * 63])
 def test_malformed_mx_records_are_temporary(rdata):

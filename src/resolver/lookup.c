@@ -30,6 +30,7 @@ struct lookup {
 	lookup_done *done;
 	void *ctx;
 	int64_t deadline;
+	int64_t enough_at;    /* from then on some of the addresses will do */
 	size_t open;          /* queries under way for it */
 	bool starting;        /* inside lookup_start or a callback: do not finish yet */
 	bool held;            /* nothing asked yet: see queries_ready */
@@ -385,6 +386,7 @@ struct lookup *lookup_start(struct lookups *all, const struct dns_question *q, l
 	l->ttl = UINT32_MAX;
 	l->outcome = DNS_TEMPORARY;
 	l->deadline = clock_monotonic_ms() + queries_seconds(all->queries) * 1000;
+	l->enough_at = clock_monotonic_ms() + LOOKUP_PATIENCE;
 	l->next = &all->waiting;
 	l->prev = all->waiting.prev;
 	l->prev->next = l->next->prev = l;
@@ -397,17 +399,23 @@ void lookup_cancel(struct lookup *l)
 	lookup_free(l);
 }
 
+static bool has_addresses(const struct lookup *l)
+{
+	for (size_t i = 0; i < l->nhosts; i++)
+		if (l->hosts[i].n)
+			return true;
+	return false;
+}
+
 static void time_out(struct lookup *l)
 {
 	*l->why = 0;
 	explain(l, "the name servers of %.200s did not answer in time (%d s)", l->name,
 		queries_seconds(l->all->queries));
-	l->outcome = DNS_TEMPORARY;
 	/* Addresses that are there already are good enough. */
+	l->outcome = has_addresses(l) ? DNS_FOUND : DNS_TEMPORARY;
 	for (size_t i = 0; i < l->nhosts; i++)
-		if (l->hosts[i].n)
-			l->outcome = DNS_FOUND;
-		else if (l->hosts[i].open)
+		if (l->hosts[i].n == 0 && l->hosts[i].open)
 			l->hosts[i].failed = DNS_TEMPORARY;
 	finish(l);
 }
@@ -432,7 +440,7 @@ void lookups_tick(struct lookups *all)
 
 	for (struct lookup *l = all->waiting.next; l != &all->waiting; l = next) {
 		next = l->next;
-		if (l->deadline <= now)
+		if (l->deadline <= now || (l->enough_at <= now && has_addresses(l)))
 			time_out(l);
 	}
 	queries_tick(all->queries);

@@ -2,7 +2,8 @@
  * lookup: one question of another process, from the first query to the answer.
  *
  * A lookup makes as many DNS queries as its question needs (DNS_MAIL: MX,
- * then A and AAAA of the exchangers), under one time limit. Only a clean "no
+ * then A and AAAA of the exchangers), under one time limit; what has some of
+ * the addresses waits only a little for the others. Only a clean "no
  * such name" or "no such data" becomes a definite outcome; everything else is
  * temporary.
  */
@@ -12,7 +13,8 @@
 #include "base/err.h"
 #include "dns/dnsanswer.h"
 
-#define LOOKUP_PARALLEL 20 /* queries of one question under way at once */
+#define LOOKUP_PARALLEL 20   /* queries of one question under way at once */
+#define LOOKUP_PATIENCE 5000 /* milliseconds for the other addresses, when there are some */
 
 struct event_base;
 struct lookups;

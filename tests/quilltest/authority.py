@@ -38,7 +38,7 @@ class Authority:
                  f'  pidfile: "{self.dir}/pid"', f'  xfrdfile: "{self.dir}/xfrd"', f'  xfrdir: "{self.dir}"',
                  f'  zonelistfile: "{self.dir}/zonelist"', f'  logfile: "{self.dir}/log"', "  server-count: 1",
                  f'  username: "{pwd.getpwuid(os.getuid()).pw_name}"', "  refuse-any: yes", '  chroot: ""',
-                 "  tcp-timeout: 10", "remote-control:", "  control-enable: no"]
+                 "  rrl-ratelimit: 0", "  tcp-timeout: 10", "remote-control:", "  control-enable: no"]
         for name, text in zones.items():
             with open(f"{self.dir}/{name}.zone", "w", encoding="ascii") as f:
                 f.write(f"$ORIGIN {name}.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 5\n@ NS ns\nns A 127.0.0.1\n")
