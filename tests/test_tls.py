@@ -14,7 +14,7 @@ import pytest
 
 from quilltest import program
 from quilltest.certificate import Authority
-from quilltest.net import wait_until
+from quilltest.net import free_port, wait_until
 from quilltest.rspawn import Rspawn
 from quilltest.sink import DROP, Sink, Stall
 
@@ -298,13 +298,19 @@ def test_failures_inside_tls(ca, send, stage, mood):
         assert sink.connections == 1
 
 
+def listens(port):
+    """Without connecting: it would be the one connection that the server thinks of."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        return any(line.split()[1:4:2] == [f"0100007F:{port:04X}", "0A"] for line in f)
+
+
 def test_openssl_server(ca, send):
     """Another implementation's idea of TLS 1.2 with an RSA key, and a garbled session."""
-    port = socket.create_server(("127.0.0.1", 0)).getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-tls1_2",
                                "-cert", ca.issue("x.test")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        time.sleep(0.5)
+        wait_until(lambda: listens(port), what="openssl s_server")
         server.stdin.write(b"220 hi\r\n")
         server.stdin.flush()
         threading.Thread(target=lambda: (time.sleep(1), server.stdin.write(b"554 go away\r\n"), server.stdin.flush()),
