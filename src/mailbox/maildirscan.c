@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "mailbox/maildirsize.h"
+#include "sys/dirlist.h"
 #include "sys/file.h"
 
 #define ABANDONED_SECONDS (36 * 3600)
@@ -17,6 +19,7 @@ struct scan {
 	int dirfd;
 	const char *folder;
 	int64_t before;
+	bool believe; /* what names say */
 	struct maildir_list *list;
 };
 
@@ -42,16 +45,35 @@ static void add(struct maildir_list *list, struct maildir_entry entry)
 	list->entry[list->n++] = entry;
 }
 
+/* "1700000000.…,S=1234,W=1260": a time that is not to come, and both sizes. */
+static bool name_tells(const struct scan *s, const char *name, struct maildir_entry *entry)
+{
+	struct str all = str_of(name), digits = str_head(all, str_chr(all, '.'));
+	uint64_t seconds, other;
+
+	if (digits.n < 9 || digits.n > 11 || !str_to_u64(digits, &seconds) || (int64_t)seconds >= s->before ||
+	    !maildir_name_size(all, 'S', &entry->size) || !maildir_name_size(all, 'W', &other))
+		return false;
+	entry->mtime = (struct timespec){ .tv_sec = (time_t)seconds };
+	return true;
+}
+
 /* A name that is gone when it is looked at was moved or read by somebody else: no error. */
-static bool each_message(void *ctx, const char *name)
+static bool each_message(void *ctx, const char *name, enum dirlist_kind kind)
 {
 	struct scan *s = ctx;
+	struct maildir_entry entry;
 	struct stat st;
 	char *path;
 
-	if (*name == '.')
+	if (*name == '.' || kind == DIRLIST_OTHER)
 		return true;
 	path = join(s->folder, name);
+	if (s->believe && kind == DIRLIST_REGULAR && name_tells(s, name, &entry)) {
+		entry.path = path;
+		add(s->list, entry);
+		return true;
+	}
 	if (fstatat(s->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISREG(st.st_mode) ||
 	    st.st_mtim.tv_sec >= s->before) {
 		free(path);
@@ -61,13 +83,13 @@ static bool each_message(void *ctx, const char *name)
 	return true;
 }
 
-static int scan_folder(struct scan *s, bool (*each)(void *, const char *))
+static int scan_folder(struct scan *s, bool (*each)(void *, const char *, enum dirlist_kind))
 {
 	int fd = file_open_dir(s->dirfd, s->folder), r;
 
 	if (fd == -1)
 		return -1;
-	r = file_list(fd, each, s);
+	r = dirlist(fd, each, s);
 	file_close(fd);
 	return r;
 }
@@ -83,13 +105,13 @@ static int by_age(const void *a, const void *b)
 	return strcmp(x->path + 4, y->path + 4);
 }
 
-bool maildir_scan(int dirfd, bool all, int64_t before, struct maildir_list *list, struct err *e)
+static bool scan(int dirfd, bool all, int64_t before, bool believe, struct maildir_list *list, struct err *e)
 {
 	static const char *const folders[] = { "new", "cur" };
 
 	*list = (struct maildir_list){ 0 };
 	for (size_t i = 0; i < (all ? 2 : 1); i++) {
-		struct scan s = { dirfd, folders[i], before, list };
+		struct scan s = { dirfd, folders[i], before, believe, list };
 
 		if (scan_folder(&s, each_message) == -1) {
 			err_sys(e, errno, "unable to read %s", folders[i]);
@@ -102,6 +124,16 @@ bool maildir_scan(int dirfd, bool all, int64_t before, struct maildir_list *list
 	return true;
 }
 
+bool maildir_scan(int dirfd, bool all, int64_t before, struct maildir_list *list, struct err *e)
+{
+	return scan(dirfd, all, before, false, list, e);
+}
+
+bool maildir_scan_names(int dirfd, bool all, int64_t before, struct maildir_list *list, struct err *e)
+{
+	return scan(dirfd, all, before, true, list, e);
+}
+
 void maildir_list_free(struct maildir_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
@@ -110,12 +142,13 @@ void maildir_list_free(struct maildir_list *list)
 	*list = (struct maildir_list){ 0 };
 }
 
-static bool each_temporary(void *ctx, const char *name)
+static bool each_temporary(void *ctx, const char *name, enum dirlist_kind kind)
 {
 	struct scan *s = ctx;
 	struct stat st;
 	char *path;
 
+	(void)kind;
 	if (*name == '.')
 		return true;
 	path = join(s->folder, name);
@@ -127,7 +160,7 @@ static bool each_temporary(void *ctx, const char *name)
 
 void maildir_clean_tmp(int dirfd, int64_t now)
 {
-	struct scan s = { dirfd, "tmp", now - ABANDONED_SECONDS, NULL };
+	struct scan s = { dirfd, "tmp", now - ABANDONED_SECONDS, false, NULL };
 
 	scan_folder(&s, each_temporary);
 }

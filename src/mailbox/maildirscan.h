@@ -27,6 +27,13 @@ struct maildir_list {
  * cannot be read.
  */
 bool maildir_scan(int dirfd, bool all, int64_t before, struct maildir_list *list, struct err *e);
+
+/*
+ * The same, but names that say when the message came and how large it is, as
+ * those of deliveries do, are believed: nothing is asked of the file system
+ * for them, which takes longer than all the rest. mtime has whole seconds then.
+ */
+bool maildir_scan_names(int dirfd, bool all, int64_t before, struct maildir_list *list, struct err *e);
 void maildir_list_free(struct maildir_list *list);
 
 /* Removes files in tmp/ that nobody has looked at for 36 hours: their delivery was given up. */

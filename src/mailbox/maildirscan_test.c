@@ -59,6 +59,34 @@ static void lists_messages_by_age(void **state)
 	maildir_list_free(&list);
 }
 
+static void believes_names_that_tell_everything(void **state)
+{
+	struct maildir_list list;
+	struct err e;
+
+	(void)state;
+	put("new/100000500.M1.h,S=7,W=9", 700, 700);
+	put("cur/100000400.M1.h,S=8,W=10:2,S", 700, 700);
+	put("new/100000600.M1.h,S=5", 700, 700);
+	put("new/200000000.M1.h,S=5,W=6", 700, 700);
+	assert_int_equal(mkdirat(dir, "new/100000001.M1.h,S=7,W=9", 0700), 0);
+	assert_true(maildir_scan_names(dir, true, 100001000, &list, &e));
+	assert_int_equal(list.n, 8);
+	/* Real times first: of three old messages, and of those whose names lack something or tell of the future. */
+	assert_string_equal(list.entry[6].path, "cur/100000400.M1.h,S=8,W=10:2,S");
+	assert_int_equal(list.entry[6].mtime.tv_sec, 100000400);
+	assert_int_equal(list.entry[6].size, 8);
+	assert_string_equal(list.entry[7].path, "new/100000500.M1.h,S=7,W=9");
+	for (size_t i = 0; i < 6; i++) {
+		assert_true(list.entry[i].mtime.tv_sec <= 1000);
+		assert_int_equal(list.entry[i].size, 3);
+	}
+	maildir_list_free(&list);
+	assert_true(maildir_scan(dir, true, 100001000, &list, &e));
+	assert_int_equal(list.entry[7].size, 3);
+	maildir_list_free(&list);
+}
+
 static void says_what_cannot_be_read(void **state)
 {
 	struct maildir_list list;
@@ -86,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_messages_by_age),
+		cmocka_unit_test(believes_names_that_tell_everything),
 		cmocka_unit_test(says_what_cannot_be_read),
 		cmocka_unit_test(cleans_what_is_abandoned),
 	};

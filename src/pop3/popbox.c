@@ -24,7 +24,7 @@ bool popbox_open(struct popbox *b, struct err *e)
 	if (b->dir == -1)
 		return err_sys(e, errno, "unable to open the Maildir");
 	maildir_clean_tmp(b->dir, clock_wall());
-	if (!maildir_scan(b->dir, true, clock_wall(), &b->list, e))
+	if (!maildir_scan_names(b->dir, true, clock_wall(), &b->list, e))
 		return false;
 	b->messages = mem_zero(b->list.n, sizeof *b->messages);
 	for (size_t i = 0; i < b->list.n; i++)

@@ -1,6 +1,6 @@
 #include "sys/file.h"
+#include "sys/dirlist.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,30 +167,22 @@ int file_make_dir(int dirfd, const char *path, mode_t mode)
 	return RETRY(mkdirat(dirfd, path, mode));
 }
 
+struct listing {
+	bool (*each)(void *ctx, const char *name);
+	void *ctx;
+};
+
+static bool each_name(void *ctx, const char *name, enum dirlist_kind kind)
+{
+	const struct listing *l = ctx;
+
+	(void)kind;
+	return l->each(l->ctx, name);
+}
+
 int file_list(int dirfd, bool (*each)(void *ctx, const char *name), void *ctx)
 {
-	int fd = RETRY(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *entry;
-	DIR *dir;
-	int saved;
+	struct listing l = { each, ctx };
 
-	if (fd == -1)
-		return -1;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (!each(ctx, entry->d_name))
-			break;
-	}
-	saved = entry ? 0 : errno;
-	closedir(dir);
-	errno = saved;
-	return saved ? -1 : 0;
+	return dirlist(dirfd, each_name, &l);
 }
