@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sys/dirlist.h"
+#include "testing/testplace.h"
 
 struct seen {
 	int names, regular, most;
@@ -31,13 +32,11 @@ static bool count(void *ctx, const char *name, enum dirlist_kind kind)
 
 static void names_have_kinds(void **state)
 {
-	char place[] = "/tmp/dirlist_test.XXXXXX";
 	struct seen all = { .most = 100 }, two = { .most = 2 };
 	int dir;
 
 	(void)state;
-	assert_non_null(mkdtemp(place));
-	dir = open(place, O_RDONLY | O_DIRECTORY);
+	dir = open(testplace(), O_RDONLY | O_DIRECTORY);
 	close(openat(dir, "f1", O_CREAT | O_WRONLY, 0600));
 	close(openat(dir, "f2", O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(mkdirat(dir, "d", 0700), 0);
@@ -46,11 +45,7 @@ static void names_have_kinds(void **state)
 	/* Again from the start, and only until it is enough. */
 	assert_int_equal(dirlist(dir, count, &two), 0);
 	assert_int_equal(two.names, 2);
-	unlinkat(dir, "f1", 0);
-	unlinkat(dir, "f2", 0);
-	unlinkat(dir, "d", AT_REMOVEDIR);
 	close(dir);
-	rmdir(place);
 }
 
 static void what_is_no_directory_is_an_error(void **state)
@@ -69,5 +64,5 @@ int main(void)
 		cmocka_unit_test(what_is_no_directory_is_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, testplace_begin, testplace_end);
 }
