@@ -3,6 +3,7 @@
  * descriptor 1 and submits them (contract §5.3). Prints nothing; the exit
  * code says everything.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -113,7 +114,9 @@ int main(void)
 
 	umask(033);
 	set_signals();
-	/* 0 and 1 are used without being opened here: a closed one must not become our socket. */
+	/* 0 and 1 are used without being opened here: a closed one must not become our socket, nor an empty message. */
+	if (fcntl(0, F_GETFD) == -1)
+		return READ;
 	io_open_standard_fds();
 	if (!home_open(&e))
 		return HOME;

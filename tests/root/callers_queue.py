@@ -342,6 +342,11 @@ def check_few_resources():
     is_(queue(b"Subject: x\n\n" + 3000 * b"x", b"Fs@x.test\0Tann@lab.test\0\0", who=(33, 33), preexec_fn=limits)[0], 0)
 
 
+def check_closed_descriptors():
+    for redirection in ("<&-", ">&-", "<&- >&-", "</"):
+        is_(run("/bin/sh", "-c", f"exec {BIN}/qmail-queue {redirection}").code, 54)
+
+
 def check_home_is_missing():
     os.rename(HOME + "/run", HOME + "/run.away")
     try:
