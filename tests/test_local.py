@@ -134,9 +134,10 @@ def test_which_file(home, files, ext, used, default):
     assert (code, out, err) == (0, f"{used}|{default}did 0+0+1\n", "")
 
 
-def test_bare_address_honours_qmaildefault(home):
+def test_qmaildefault_is_no_file_for_the_bare_address(home):
+    """To qmail it was one, by accident."""
     home.write(".qmaildefault", "|echo here\n")
-    assert home.run()[1] == "here\ndid 0+0+1\n"
+    assert home.run()[1] == "did 1+0+0\n"
 
 
 def test_no_such_mailbox(home):

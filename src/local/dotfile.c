@@ -113,7 +113,8 @@ bool dotfile_find(struct dotfile *f, struct str dash, struct str ext, struct err
 	ok = try(f, &name, ext, e);
 	if (ok && f->found && str_iends(ext, STR("default")))
 		set_default(f, str_from(ext, ext.n - 7));
-	if (ok && !f->found)
+	/* ".qmaildefault" is no file for the user's own address. */
+	if (ok && !f->found && dash.n + ext.n)
 		ok = find_default(f, &name, dash, ext, e);
 	buf_free(&name);
 	return ok;

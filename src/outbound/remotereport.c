@@ -10,7 +10,7 @@ static char failed(struct buf *text, char letter, const char *why)
 	return letter;
 }
 
-/* The first record that says what became of the message. */
+/* The first record that says what became of the message; 0: none does. */
 static char verdict(struct str records)
 {
 	struct str record;
@@ -20,7 +20,7 @@ static char verdict(struct str records)
 		if (record.n && (*record.p == 'K' || *record.p == 'Z' || *record.p == 'D'))
 			return *record.p;
 	}
-	return 'D';
+	return 0;
 }
 
 char remote_report(int status, struct str output, struct buf *text)
@@ -40,8 +40,10 @@ char remote_report(int status, struct str output, struct buf *text)
 	str_cut(rest, 0, &second, &rest);
 	if (first.n && (*first.p == 's' || *first.p == 'h'))
 		forced = *first.p == 's' ? 'Z' : 'D';
+	if (!forced && !message)
+		return failed(text, 'Z', "qmail-remote said nothing that makes sense. (#4.3.0)\n");
 	buf_add(text, str_from(first, 1));
-	if (!forced || transaction_no_better(message, forced))
+	if (!forced || (message && transaction_no_better(message, forced)))
 		buf_add(text, str_from(second, 1));
 	return forced ? forced : message;
 }

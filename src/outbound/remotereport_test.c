@@ -29,9 +29,12 @@ static void test_reports(void **state)
 		{ 0, STR("snot now\n\0Dgiving up\n\0"), 'Z', "not now\ngiving up\n" },
 		{ 0, STR("snot now\n\0Zlater\n\0"), 'Z', "not now\nlater\n" },
 		{ 0, STR("snot now\n\0Kok\n\0"), 'Z', "not now\n" },
+		{ 0, STR("hno\n\0"), 'D', "no\n" },
 		{ 0, STR("strange"), 'Z', "trange" },
-		{ 0, STR("what\n"), 'D', "hat\n" },
-		{ 0, STR("\0\0"), 'D', "" },
+		/* To qmail these were failures for good. */
+		{ 0, STR("what\n"), 'Z', "qmail-remote said nothing that makes sense. (#4.3.0)\n" },
+		{ 0, STR("\0\0"), 'Z', "qmail-remote said nothing that makes sense. (#4.3.0)\n" },
+		{ 0, STR("r\0sno\n\0"), 'Z', "qmail-remote said nothing that makes sense. (#4.3.0)\n" },
 		{ 0, STR("r\0r\0Kok\n\0"), 'K', "" },
 	};
 

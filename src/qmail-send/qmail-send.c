@@ -123,10 +123,13 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
 
 bool send_reread(struct sender *s, struct err *e)
 {
+	struct err other;
 	bool ok = route_reload(&s->routes, e);
 
 	if (!ok)
 		log_line("alert: %s", e->text);
+	if (!send_config_reload(s, &other))
+		log_line("alert: %s", other.text);
 	policies_reload(s);
 	return ok;
 }

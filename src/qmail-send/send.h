@@ -97,6 +97,11 @@ struct sender {
 
 /* ---- send_config.c ---- */
 bool send_config_load(struct sender *s, struct err *e);
+/*
+ * Reads the settings again, all or none; routes and policies have functions of their own. percenthack and envnoathost
+ * stay: what they make of an address is found again at each attempt, and mail that waits keeps its way.
+ */
+bool send_config_reload(struct sender *s, struct err *e);
 
 /* ---- send_policy.c ---- */
 /* False: control/destinations cannot be read. A line that makes no sense is logged, and without effect. */
@@ -193,7 +198,7 @@ void order_envelope(struct sender *s, uint64_t id, bool loaded);
 /* ---- qmail-send.c ---- */
 /* Starts whatever can be started now; called at the end of each turn. */
 void send_pump(struct sender *s);
-/* Reads again what SIGHUP is for. False: it cannot be used; that was logged, and the old tables stay. */
+/* Reads again what SIGHUP is for. What cannot be used is logged, and stays as it was. False: so it is with routes. */
 bool send_reread(struct sender *s, struct err *e);
 
 /* ---- send_log.c ---- */

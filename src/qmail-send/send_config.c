@@ -56,10 +56,16 @@ static bool read_delay(struct send_config *c, struct err *e)
 	return true;
 }
 
-bool send_config_load(struct sender *s, struct err *e)
+static void free_settings(struct send_config *c)
 {
-	struct send_config *c = &s->config;
+	buf_free(&c->bouncefrom);
+	buf_free(&c->bouncehost);
+	buf_free(&c->doublebounceto);
+	buf_free(&c->doublebouncehost);
+}
 
+static bool read_settings(struct send_config *c, struct err *e)
+{
 	c->bouncefrom = c->bouncehost = c->doublebounceto = c->doublebouncehost = BUF_INIT(LINE_MAX_BYTES);
 	c->lifetime = 604800;
 	if (!control_number("queuelifetime", &c->lifetime, e))
@@ -72,6 +78,28 @@ bool send_config_load(struct sender *s, struct err *e)
 	       control_line_or("bouncefrom", "MAILER-DAEMON", &c->bouncefrom, e) &&
 	       control_line_or_me("bouncehost", "bouncehost", &c->bouncehost, e) &&
 	       control_line_or("doublebounceto", "postmaster", &c->doublebounceto, e) &&
-	       control_line_or_me("doublebouncehost", "doublebouncehost", &c->doublebouncehost, e) &&
-	       route_load(&s->routes, e) && policies_load(s, e);
+	       control_line_or_me("doublebouncehost", "doublebouncehost", &c->doublebouncehost, e);
+}
+
+bool send_config_load(struct sender *s, struct err *e)
+{
+	return read_settings(&s->config, e) && route_load(&s->routes, e) && policies_load(s, e);
+}
+
+bool send_config_reload(struct sender *s, struct err *e)
+{
+	struct send_config new = { 0 };
+
+	if (!read_settings(&new, e)) {
+		free_settings(&new);
+		return err_context(e, "unable to reread controls");
+	}
+	for (int c = 0; c < SCHED_CHANNELS; c++)
+		/* One that is stopped gets its limit when it starts again. */
+		if (sched_limit(s->sched, c) == s->config.concurrency[c])
+			sched_set_limit(s->sched, c, (uint32_t) new.concurrency[c]);
+	sched_set_lifetime(s->sched, (int64_t) new.lifetime);
+	free_settings(&s->config);
+	s->config = new;
+	return true;
 }

@@ -38,6 +38,11 @@ void sched_set_limit(struct sched *s, int channel, uint32_t limit)
 	dests_settle(s);
 }
 
+void sched_set_lifetime(struct sched *s, int64_t lifetime)
+{
+	s->o.lifetime = lifetime;
+}
+
 /* ---- messages by number ------------------------------------------------------ */
 
 struct msg *sched_find(const struct sched *s, uint64_t id)

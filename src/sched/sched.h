@@ -118,6 +118,8 @@ size_t sched_messages(const struct sched *s);
 uint32_t sched_running(const struct sched *s, int channel);
 uint32_t sched_limit(const struct sched *s, int channel);
 void sched_set_limit(struct sched *s, int channel, uint32_t limit);
+/* Of messages whose destination has none of its own; seconds. */
+void sched_set_lifetime(struct sched *s, int64_t lifetime);
 
 struct msg *sched_find(const struct sched *s, uint64_t id);
 

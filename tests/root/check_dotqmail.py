@@ -922,12 +922,3 @@ def deliver_by_hand(m):
     r = local(m, "ann", m.home("ann"), "ann", "", "", "lab.test", "s@x", "./Maildir/", stdin=path)
     equal((r.returncode, r.stdout, r.stderr), (0, b"did 1+0+0\n", b""))
     equal(m.inbox("ann"), [b"Return-Path: <s@x>\nDelivered-To: ann@lab.test\nSubject: by hand\n\nx\n"])
-
-
-@check
-def default_file_for_bare_user(m):
-    """An accidental name of old: .qmaildefault is no file for the user's own address."""
-    m.dot("cyd", "default", "|echo accident\n")
-    s = m.send_mail("cyd@lab.test")
-    assert s.only[3] in ("did_1+0+0/", "accident/did_0+0+1/"), s.only
-    os.unlink(m.home("cyd") + "/.qmaildefault")
