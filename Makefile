@@ -15,6 +15,8 @@
 #   make install    install into $(DESTDIR)$(HOME_DIR), with links in $(PREFIX)
 #   make setup check   the same, then compare owners and modes
 #   make install-systemd   install systemd units
+#   make deb        a Debian package in build/deb; VERSION=x
+#   make deb-check  build it, lintian, and install it in a new Debian (needs root)
 #   make format     clang-format over src/
 #   make coverage   line coverage of the tests
 #   make clean

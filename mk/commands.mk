@@ -122,6 +122,17 @@ check: programs $(filter setup,$(MAKECMDGOALS))
 install-systemd:
 	@$(INTO) mk/install-systemd.sh '$(SYSTEMD_DIR)'
 
+# A Debian package in $(BUILD)/deb; and the test of it in a new Debian, which is kept in $(BUILD)/deb-root.
+.PHONY: deb deb-check deps-package
+VERSION ?=
+deps-package:
+	@mk/deps.sh package
+deb: deps-package
+	@mk/deb.sh $(BUILD)/deb $(VERSION)
+deb-check: deps-package deps-test
+	$(AGAIN) deb
+	@mk/deb-check.sh $(BUILD)
+
 .PHONY: format clean
 format:
 	clang-format -i $(wildcard src/*/*.[ch])

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs, and only what is missing.
 #
-#   mk/deps.sh [--check] [build|demo|test|develop]...
+#   mk/deps.sh [--check] [build|demo|test|develop|package]...
 #
 # --check   print what is missing, install nothing; exit 1 when something is
 #
@@ -16,9 +16,11 @@ build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libc
 demo="python3"
 test="fetchmail getmail6 mpop maildrop python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot daemontools ldnsutils
 	unbound bind9 bind9-utils dnsmasq-base iproute2 inetutils-telnet
+	debhelper dpkg-dev
 	libdb5.3 libgnutls-dane0 libidn12 libnsl2 libicu72 libsasl2-2"
 develop="clang clang-format clang-tidy cppcheck libclang-rt-14-dev gcovr mandoc strace
 	qemu-system-common fuse3 e2fsprogs xfsprogs btrfs-progs"
+package="debhelper dpkg-dev lintian debootstrap"
 
 here=$(dirname "$0")
 check=
@@ -31,6 +33,7 @@ for purpose in ${*:-build demo test develop}; do
 	demo) wanted="$wanted $build $demo" ;;
 	test) wanted="$wanted $build $test"; peers=1 ;;
 	develop) wanted="$wanted $build $test $develop"; peers=1 ;;
+	package) wanted="$wanted $build $package" ;;
 	*) echo "deps: unknown purpose $purpose" >&2; exit 2 ;;
 	esac
 done
