@@ -181,15 +181,31 @@ bool journal_read_head(struct journal *j, uint64_t id, struct journal_envelope *
 	return true;
 }
 
+/* Most records' header and meta are read at once; -1: not even the header. */
+static ssize_t read_start(const struct segment *s, uint32_t offset, char *to, size_t n)
+{
+	ssize_t got = file_read_at(s->fd, to, n, offset);
+
+	/* What cannot be read may be what stands behind the record. */
+	if (got == -1)
+		got = file_read_at(s->fd, to, RECORD_HEADER, offset);
+	return got;
+}
+
 bool journal_read_meta(const struct segment *s, uint32_t offset, struct buf *meta, struct record *r)
 {
-	char header[RECORD_HEADER];
+	char bytes[RECORD_HEADER + 448];
+	ssize_t got = read_start(s, offset, bytes, sizeof bytes);
 	size_t start = meta->n;
 
-	return file_read_at(s->fd, header, sizeof header, offset) == (ssize_t)sizeof header &&
-	       record_get_header((struct str){ header, sizeof header }, s->number, offset, s->seed, r) &&
-	       journal_read_range(s, offset + RECORD_HEADER, r->meta_length, meta) &&
-	       crc32c(0, meta->p + start, r->meta_length) == r->meta_crc;
+	if (got < (ssize_t)RECORD_HEADER ||
+	    !record_get_header((struct str){ bytes, RECORD_HEADER }, s->number, offset, s->seed, r))
+		return false;
+	if (r->meta_length <= (size_t)got - RECORD_HEADER)
+		buf_add(meta, (struct str){ bytes + RECORD_HEADER, r->meta_length });
+	else if (!journal_read_range(s, offset + RECORD_HEADER, r->meta_length, meta))
+		return false;
+	return buf_ok(meta) && crc32c(0, meta->p + start, r->meta_length) == r->meta_crc;
 }
 
 /* The text of a RESULT record. */
