@@ -26,12 +26,12 @@ static bool names(const char *string, struct str name)
 	return strncmp(string, name.p, name.n) == 0 && string[name.n] == '=';
 }
 
-void childenv_set_list(struct childenv *env, struct str list)
+void childenv_set_list(struct childenv *env, struct str prefix, struct str list)
 {
 	struct str item, name, value;
 
 	while (str_cut(list, 0, &item, &list))
-		if (str_cut(item, '=', &name, &value))
+		if (str_cut(item, '=', &name, &value) && str_starts(name, prefix))
 			childenv_set_str(env, name, value);
 }
 

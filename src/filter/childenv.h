@@ -20,8 +20,11 @@ struct childenv childenv_start(void);
 void childenv_set(struct childenv *env, const char *name, const char *value);
 /* The same with a value that need not end in NUL; at a NUL within it ends. */
 void childenv_set_str(struct childenv *env, struct str name, struct str value);
-/* Sets all of a list of "NAME=value", each with a NUL behind it. */
-void childenv_set_list(struct childenv *env, struct str list);
+/*
+ * Sets those of a list of "NAME=value", each with a NUL behind it, whose names begin like this: whoever makes the list
+ * has no say in the others, which decide how programs run.
+ */
+void childenv_set_list(struct childenv *env, struct str prefix, struct str list);
 void childenv_remove(struct childenv *env, struct str name);
 /* The value, or NULL. */
 const char *childenv_get(const struct childenv *env, const char *name);

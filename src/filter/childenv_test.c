@@ -49,6 +49,23 @@ static int run(const struct childenv *env, const char *program, const char *scri
 	return WEXITSTATUS(status);
 }
 
+static void a_list_sets_only_what_it_may(void **state)
+{
+	struct childenv env = childenv_start();
+
+	(void)state;
+	childenv_set_list(&env, STR("SSL_"),
+			  STR("SSL_A=1\0LD_PRELOAD=/x\0SSL_B=\0PATH=/x\0SSL=x\0SSL_C\0=x\0SSL_D=cut"));
+	assert_string_equal(childenv_get(&env, "SSL_A"), "1");
+	assert_string_equal(childenv_get(&env, "SSL_B"), "");
+	assert_null(childenv_get(&env, "SSL"));
+	assert_null(childenv_get(&env, "SSL_C"));
+	assert_null(childenv_get(&env, "SSL_D"));
+	assert_null(childenv_get(&env, "LD_PRELOAD"));
+	assert_string_not_equal(childenv_get(&env, "PATH"), "/x");
+	childenv_free(&env);
+}
+
 static void programs_are_found_in_the_path_of_before(void **state)
 {
 	struct childenv env;
@@ -73,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_are_made_in_order),
+		cmocka_unit_test(a_list_sets_only_what_it_may),
 		cmocka_unit_test(programs_are_found_in_the_path_of_before),
 	};
 

@@ -201,6 +201,6 @@ int main(int argc, char **argv)
 	if (s.tcp_variables)
 		connection_environment(&c, &env);
 	connection_environment_tls(&c, buf_str(&result.words), &env);
-	childenv_set_list(&env, buf_str(&result.variables));
+	childenv_set_list(&env, STR("SSL_"), buf_str(&result.variables));
 	tcpcaller_run(&s.caller, io[0], io[1], &env);
 }

@@ -237,7 +237,7 @@ static bool wrap(struct tcpservice *t, const struct connection *c, int fd, int i
 	if (!s->tcp_variables)
 		connection_forget(env);
 	connection_environment_tls(c, buf_str(&result.words), env);
-	childenv_set_list(env, buf_str(&result.variables));
+	childenv_set_list(env, STR("SSL_"), buf_str(&result.variables));
 	return true;
 }
 

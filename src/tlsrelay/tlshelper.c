@@ -92,6 +92,10 @@ static bool read_report(int ready, struct tlshelper_result *result, struct err *
 	struct str words, variables;
 	bool ok = io_read_rest(ready, &report) && report.n > 0;
 
+	/* It has read what strangers send: what it says is as little to be trusted. */
+	for (size_t i = 0; i < report.n && report.p[i]; i++)
+		if ((unsigned char)report.p[i] < 32)
+			report.p[i] = '?';
 	if (!ok)
 		err_temp(e, "the process for it died");
 	else if (*report.p == '-')
