@@ -1,6 +1,6 @@
 """
 Known defects of qmail in queue and delivery (contract, appendix A), each with what qmail did (see labrun.py).
-Those that have a test elsewhere are listed in test_defects.py.
+docs/DEFECTS.md has them all.
 """
 import os
 import re
