@@ -14,7 +14,7 @@ set -u
 build="gcc libc6-dev make pkg-config libevent-dev libunbound-dev libssl-dev libcdb-dev
 	libidn2-dev libpsl-dev libsqlite3-dev libseccomp-dev libcrypt-dev libpam0g-dev"
 demo="python3"
-test="fetchmail getmail6 mpop maildrop python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps nsd knot daemontools ldnsutils
+test="fetchmail getmail6 mpop maildrop python3 python3-pytest libcmocka-dev swaks ucspi-tcp procps systemd nsd knot daemontools ldnsutils
 	unbound bind9 bind9-utils dnsmasq-base iproute2 inetutils-telnet
 	debhelper dpkg-dev
 	libdb5.3 libgnutls-dane0 libidn12 libnsl2 libicu72 libsasl2-2"
