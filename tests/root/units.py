@@ -52,6 +52,10 @@ def make_machine():
     mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     subprocess.run(["mk/install-systemd.sh", "/etc"], cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL,
                    env={**os.environ, "DESTDIR": "", "HOME_DIR": lab.HOME})
+    # Nothing is made in the root of the real machine.
+    with open("/etc/systemd/system/quillmail-svscan.service", encoding="ascii") as f:
+        text = f.read().replace(" /service", f" {PLACE}/service").replace("=/service", f"={PLACE}/service")
+    write("/etc/systemd/system/quillmail-svscan.service", text)
     for target in TARGETS:
         write(f"{UNITS}/{target}", "[Unit]\nDefaultDependencies=no\n")
     for service in (*SERVICES, "quillmail-svscan"):
@@ -183,13 +187,12 @@ def check_stop(_):
 
 def check_svscan(_):
     """The services of older guides."""
-    os.mkdir("/service")
-    write("/service/one/run", "#!/bin/sh\nexec sleep 1000\n")
-    os.chmod("/service/one/run", 0o755)
+    write(f"{PLACE}/service/one/run", "#!/bin/sh\nexec sleep 1000\n")
+    os.chmod(f"{PLACE}/service/one/run", 0o755)
     systemctl("start", "quillmail-svscan")
 
     def says():
-        return subprocess.run([lab.HOME + "/bin/svstat", "/service/one"], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([lab.HOME + "/bin/svstat", f"{PLACE}/service/one"], capture_output=True, text=True, check=True).stdout
     until(lambda: ": up (pid " in says(), says)
     systemctl("stop", "quillmail-svscan")
     until(lambda: not processes(), processes)
