@@ -11,13 +11,21 @@
 #include "sys/home.h"
 #include "sys/io.h"
 
-enum { STATUS_EXEC = 120, STATUS_CUSTOM = 82, ERROR_FD = 6 };
+enum { STATUS_EXEC = 120, STATUS_CUSTOM = 82, ERROR_FD = 6, OLDER_ERROR_FD = 4 };
 
 bool submit_program_wanted(void)
 {
 	const char *path = getenv("QMAILQUEUE");
 
 	return path != NULL && *path != 0;
+}
+
+/* simscan and others write their words to 4. What was inherited there stays. */
+static bool offer_older(int error)
+{
+	int flags = fcntl(OLDER_ERROR_FD, F_GETFD);
+
+	return (flags != -1 && !(flags & FD_CLOEXEC)) || dup2(error, OLDER_ERROR_FD) != -1;
 }
 
 static _Noreturn void run_child(int message, int envelope, int error)
@@ -30,7 +38,7 @@ static _Noreturn void run_child(int message, int envelope, int error)
 	signal(SIGPIPE, SIG_DFL);
 	/* First of all: the home's descriptor may be one of the numbers that the others move to. */
 	if (fchdir(home_dir()) == -1 || m == -1 || v == -1 || x == -1 || dup2(m, 0) == -1 || dup2(v, 1) == -1 ||
-	    dup2(x, ERROR_FD) == -1)
+	    dup2(x, ERROR_FD) == -1 || !offer_older(x))
 		_exit(STATUS_EXEC);
 	execl(path, path, (char *)NULL);
 	_exit(STATUS_EXEC);

@@ -187,6 +187,7 @@ def check_text(code, text):
 @cases([
     ("permanent", "printf 'Dspam, go away (#5.7.1)' >&6", "Dspam, go away (#5.7.1)"),
     ("temporary", "printf 'Zcome back later' >&6", "Zcome back later"),
+    ("older", "printf 'Dspam, go away (#5.7.1)' >&4", "Dspam, go away (#5.7.1)"),
     ("line", "echo 'Dwith a newline' >&6", "Dwith a newline"),
     ("longest", "printf D%0254d 7 >&6", "D" + 253 * "0" + "7"),
     ("too-short", "printf 'Dx' >&6", "Zqq temporary problem (#4.3.0)"),
