@@ -234,6 +234,15 @@ void sched_loaded(struct sched *s, struct job *j)
 	free_job(s, j);
 }
 
+/* By the time at which the attempt began; by its end if it took that long. */
+static int64_t next_attempt(const struct job *j, int64_t now)
+{
+	const struct policy *p = dest_policy(j->dest);
+	int64_t due = policy_next_attempt(p, j->msg->birth, j->due.at, j->dest->channel);
+
+	return due > now ? due : policy_next_attempt(p, j->msg->birth, now, j->dest->channel);
+}
+
 int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint32_t n, int64_t now)
 {
 	int64_t due;
@@ -245,7 +254,7 @@ int64_t sched_finish(struct sched *s, struct job *j, const uint32_t *open, uint3
 		return 0;
 	}
 	set_recipients(j, open, n);
-	due = j->asked ? now : policy_next_attempt(dest_policy(j->dest), j->msg->birth, now, j->dest->channel);
+	due = j->asked ? now : next_attempt(j, now);
 	if (j->asked)
 		dest_probe_soon(j->dest);
 	wait_until(s, j, due);

@@ -44,7 +44,7 @@ struct sched_dest;
 
 /* A million messages wait: what is in these two structures is counted in bytes. */
 struct job {
-	struct due due; /* while waiting */
+	struct due due; /* while waiting; while running, when that began */
 	uint8_t nrecipients;
 	bool running : 1; /* being delivered, or its envelope is being loaded */
 	bool dying : 1;   /* its message is older than the lifetime: this is the last attempt */

@@ -17,6 +17,22 @@ static void attempts_follow_the_quadratic_schedule(void **state)
 	assert_true(sched_next_attempt(1000, 10, SCHED_LOCAL) == 1100);
 }
 
+static void time_counts_from_the_beginning_of_an_attempt(void **state)
+{
+	struct sched *s = make(5, 5);
+	struct msg *m = sched_add(s, 1, 1000);
+	struct job *j;
+
+	(void)state;
+	sched_add_job(s, m, SCHED_REMOTE, STR("x.test"), &zero, 1);
+	j = sched_next(s, 1000);
+	assert_int_equal(sched_finish(s, j, &zero, 1, 1060), 1400);
+	/* One that lasted until then has none the moment it ends. */
+	j = sched_next(s, 1400);
+	assert_int_equal(sched_finish(s, j, &zero, 1, 3500), 1000 + 70 * 70);
+	sched_free(s, NULL);
+}
+
 static void a_message_is_retried_until_it_is_done(void **state)
 {
 	struct sched *s = make(1, 1);
@@ -245,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attempts_follow_the_quadratic_schedule),
+		cmocka_unit_test(time_counts_from_the_beginning_of_an_attempt),
 		cmocka_unit_test(a_message_is_retried_until_it_is_done),
 		cmocka_unit_test(an_old_message_dies_at_its_last_attempt),
 		cmocka_unit_test(run_all_makes_everything_due),

@@ -229,6 +229,7 @@ static void judge(struct sched_dest *d, struct job *j)
 static void start_job(struct sched *s, struct sched_dest *d, struct job *j)
 {
 	dueheap_take(&d->waiting, &j->due);
+	j->due.at = s->now;
 	j->running = j->tried = true;
 	j->down = j->verdict;
 	d->running++;
