@@ -541,6 +541,69 @@ static void test_one_that_goes_ahead_and_needs_utf8(void **state)
 	stop(&p);
 }
 
+/* What a server says up to its end: is it to be tried without what it offers, and what was waited for? */
+static void test_offers_that_are_not_kept(void **state)
+{
+	static const struct {
+		const char *offers, *replies;
+		bool failed;
+		const char *before;
+	} rows[] = {
+		{ PIPELINING, "", false, "its answer to MAIL" },
+		{ PIPELINING, "250 s\r\n", true, "its answer to RCPT" },
+		{ PIPELINING, "250 s\r\n250 a\r\n", true, "its answer to DATA" },
+		{ PIPELINING, "250 s\r\n250 a\r\n354 go\r\n", false, "its answer to the message" },
+		{ PIPELINING, "250 s\r\n421 bye\r\n", false, NULL },
+		{ "250 x\r\n", "250 s\r\n", false, "its answer to RCPT" },
+		{ "250-x\r\n250 SIZE\r\n", "555 what\r\n", true, NULL },
+		{ "250 x\r\n", "555 what\r\n", false, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct play p;
+
+		start(&p, 1);
+		p.t.wire_size = 77;
+		server(&p, "220 hi\r\n");
+		server(&p, rows[i].offers);
+		server(&p, rows[i].replies);
+		session_lost(&p.s);
+		assert_int_equal(p.s.offers_failed, rows[i].failed);
+		assert_true(!rows[i].failed || p.t.try_another);
+		assert_int_equal(p.t.lost_before != NULL, rows[i].before != NULL);
+		if (rows[i].before)
+			assert_string_equal(p.t.lost_before, rows[i].before);
+		stop(&p);
+	}
+}
+
+static void test_offers_that_are_not_used(void **state)
+{
+	const struct session_policy policy = { .no_offers = true };
+	struct play p;
+
+	(void)state;
+	start(&p, 2);
+	session_free(&p.s);
+	transaction_restart(&p.t);
+	session_init_policy(&p.s, "127.0.0.1", STR("me.test"), &policy);
+	p.t.wire_size = 77;
+	p.t.exact = p.t.eightbit = true;
+	session_begin(&p.s, &p.t);
+	server(&p, "220 hi\r\n");
+	buf_clear(&p.seen);
+	server(&p, "250-x\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 DSN\r\n");
+	expect_written(&p, "MAIL FROM:<s@a.test>\r\n");
+	server(&p, "250 s\r\n");
+	expect_written(&p, "RCPT TO:<a@h.test>\r\n");
+	server(&p, "250 a\r\n");
+	expect_written(&p, "RCPT TO:<b@h.test>\r\n");
+	server(&p, "250 b\r\n");
+	expect_written(&p, "DATA\r\n");
+	stop(&p);
+}
+
 static void test_results(void **state)
 {
 	static const struct {
@@ -584,6 +647,8 @@ int main(void)
 		cmocka_unit_test(test_chunks_of_the_wrong_size),
 		cmocka_unit_test(test_no_chunks_where_they_may_not_be),
 		cmocka_unit_test(test_one_that_goes_ahead_and_needs_utf8),
+		cmocka_unit_test(test_offers_that_are_not_kept),
+		cmocka_unit_test(test_offers_that_are_not_used),
 		cmocka_unit_test(test_results),
 	};
 
