@@ -29,6 +29,7 @@ static struct {
 	int root;
 	struct buf warnings;
 	uint32_t segment_size;
+	uint32_t part; /* how recovery goes */
 } t;
 
 static inline int format(void **state)
@@ -38,6 +39,7 @@ static inline int format(void **state)
 	t.root = file_open_dir(AT_FDCWD, "/");
 	t.warnings = BUF_INIT(1 << 20);
 	t.segment_size = JOURNAL_SEGMENT_MIN;
+	t.part = 0;
 	return 0;
 }
 
@@ -61,7 +63,9 @@ static inline void remember(void *ctx, const char *text)
 
 static inline bool try_open(bool read_only, struct err *e)
 {
-	struct journal_options o = { .segment_size = t.segment_size, .read_only = read_only, .warn = remember };
+	struct journal_options o = {
+		.segment_size = t.segment_size, .part = t.part, .read_only = read_only, .warn = remember
+	};
 
 	buf_clear(&t.warnings);
 	return journal_open(t.root, &o, &t.j, e);

@@ -100,10 +100,10 @@ static uint64_t last_nonzero(struct scan *c, uint64_t from)
 	return last;
 }
 
-static void found_message(struct scan *c, const struct record *r, struct str meta)
+/* x, here and below: the message's entry, or NULL. */
+static void found_message(struct scan *c, struct entry *x, const struct record *r, struct str meta)
 {
 	struct journal *j = c->j;
-	struct entry *x = index_find(&j->index, r->id);
 	struct message_meta m;
 
 	if (!message_meta_get(meta, &m)) {
@@ -125,10 +125,9 @@ static void found_message(struct scan *c, const struct record *r, struct str met
 	journal_count_entry(j, x);
 }
 
-static void found_result(struct scan *c, const struct record *r, struct str meta)
+static void found_result(struct scan *c, struct entry *x, const struct record *r, struct str meta)
 {
 	struct wire_reader in = wire_reader(meta);
-	struct entry *x = index_find(&c->j->index, r->id);
 	uint32_t recipient = wire_get_u32(&in);
 	uint8_t result = wire_get_u8(&in);
 
@@ -157,10 +156,9 @@ static void found_reported(struct entry *x, struct str meta)
 	}
 }
 
-static void found_defer(struct scan *c, const struct record *r, struct str meta)
+static void found_defer(struct scan *c, struct entry *x, const struct record *r, struct str meta)
 {
 	struct wire_reader in = wire_reader(meta);
-	struct entry *x = index_find(&c->j->index, r->id);
 
 	if (x == NULL)
 		return;
@@ -191,13 +189,13 @@ static void found(struct scan *c, const struct record *r, struct str meta)
 	switch (r->type) {
 	case RECORD_MESSAGE:
 	case RECORD_MOVED:
-		found_message(c, r, meta);
+		found_message(c, x, r, meta);
 		break;
 	case RECORD_RESULT:
-		found_result(c, r, meta);
+		found_result(c, x, r, meta);
 		break;
 	case RECORD_DEFER:
-		found_defer(c, r, meta);
+		found_defer(c, x, r, meta);
 		break;
 	case RECORD_END:
 		if (x)

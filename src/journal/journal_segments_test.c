@@ -35,6 +35,68 @@ static void swapped_segments_are_known_by_their_heads(void **state)
 	assert_true(is_whole(ids[2], 'c', 35000));
 }
 
+static void mail_is_taken_before_all_is_read(void **state)
+{
+	uint64_t ids[3], more;
+	int parts = 0;
+
+	(void)state;
+	three_segments(ids);
+	t.part = 1000;
+	open_journal();
+	assert_int_equal(journal_count(t.j), 0);
+	more = accept('d', 100);
+	assert_true(more > ids[2]);
+	while (journal_recover_part(t.j))
+		parts++;
+	assert_true(parts >= 3);
+	assert_false(journal_recover_part(t.j));
+	assert_int_equal(journal_count(t.j), 4);
+	assert_int_equal(corrupt(), 0);
+	for (int i = 0; i < 3; i++)
+		assert_true(is_whole(ids[i], (char)('a' + i), 35000));
+	assert_true(is_whole(more, 'd', 100));
+}
+
+static void mail_is_kept_when_the_rest_is_not_read(void **state)
+{
+	uint64_t ids[3], more;
+
+	(void)state;
+	three_segments(ids);
+	t.part = 1000;
+	open_journal();
+	more = accept('d', 100);
+	journal_recover_part(t.j);
+	close_journal();
+	t.part = 0;
+	open_journal();
+	assert_int_equal(journal_count(t.j), 4);
+	assert_int_equal(corrupt(), 0);
+	assert_true(is_whole(ids[2], 'c', 35000));
+	assert_true(is_whole(more, 'd', 100));
+}
+
+/* It cannot happen but with segments that somebody has mixed up. */
+static void a_number_given_out_again_costs_no_new_mail(void **state)
+{
+	uint64_t ids[3], more;
+
+	(void)state;
+	three_segments(ids);
+	t.part = 1000;
+	open_journal();
+	t.j->next_id = ids[1];
+	more = accept('d', 100);
+	assert_int_equal(more, ids[1]);
+	while (journal_recover_part(t.j))
+		;
+	assert_int_equal(journal_count(t.j), 3);
+	assert_int_equal(corrupt(), 1);
+	assert_true(is_whole(more, 'd', 100));
+	assert_true(is_whole(ids[2], 'c', 35000));
+}
+
 static void a_copied_segment_is_set_aside(void **state)
 {
 	uint64_t ids[3], more;
@@ -153,6 +215,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(swapped_segments_are_known_by_their_heads, format, release),
+		cmocka_unit_test_setup_teardown(mail_is_taken_before_all_is_read, format, release),
+		cmocka_unit_test_setup_teardown(mail_is_kept_when_the_rest_is_not_read, format, release),
+		cmocka_unit_test_setup_teardown(a_number_given_out_again_costs_no_new_mail, format, release),
 		cmocka_unit_test_setup_teardown(a_copied_segment_is_set_aside, format, release),
 		cmocka_unit_test_setup_teardown(a_missing_segment_costs_only_what_was_in_it, format, release),
 		cmocka_unit_test_setup_teardown(a_file_that_is_no_segment_is_set_aside, format, release),
