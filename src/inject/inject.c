@@ -8,6 +8,7 @@
 
 #include "inject/setup.h"
 #include "mail/header.h"
+#include "mail/lineends.h"
 #include "mail/quote.h"
 #include "submit/submit.h"
 #include "sys/io.h"
@@ -25,11 +26,15 @@ static bool unreadable(struct err *e)
 	return err_temp(e, "read error: %s", errno_text(errno));
 }
 
+enum crlf { CRLF_STAYS, CRLF_BECOMES_LF, CRLF_UNDECIDED };
+
 /* Descriptor 0, with what was read and not yet used. */
 struct input {
 	struct buf data;
 	size_t used;
 	bool at_end;
+	enum crlf crlf;
+	struct lineends ends;
 };
 
 static struct str unused(const struct input *in)
@@ -37,21 +42,46 @@ static struct str unused(const struct input *in)
 	return str_from(buf_str(&in->data), in->used);
 }
 
+/* The first line decides. While it comes in pieces, a CR at the end of one is held back. */
+static void decide(struct input *in, struct str piece)
+{
+	size_t lf = str_chr(piece, '\n');
+
+	if (lf < piece.n)
+		in->crlf = (lf ? piece.p[lf - 1] == '\r' : in->ends.cr) ? CRLF_BECOMES_LF : CRLF_STAYS;
+}
+
+static void add_converted(struct input *in, struct str piece)
+{
+	if (in->crlf == CRLF_UNDECIDED)
+		decide(in, piece);
+	if (in->crlf == CRLF_STAYS || piece.n == 0)
+		lineends_end(&in->ends, &in->data);
+	if (in->crlf == CRLF_STAYS)
+		buf_add(&in->data, piece);
+	else
+		lineends_remove(&in->ends, &in->data, piece);
+}
+
 /* More data behind what is unused. */
 static bool read_more(struct input *in, struct err *e)
 {
+	static char piece[CHUNK];
 	char *room;
 	ssize_t r;
 
 	buf_consume(&in->data, in->used);
 	in->used = 0;
-	room = buf_room(&in->data, CHUNK);
+	room = buf_room(&in->data, CHUNK + 1); /* and a CR that was held back */
 	if (room == NULL)
 		return too_large(e);
-	r = io_read(0, room, CHUNK);
+	r = io_read(0, in->crlf == CRLF_STAYS ? room : piece, CHUNK);
 	if (r < 0)
 		return unreadable(e);
-	buf_wrote(&in->data, (size_t)r);
+	if (in->crlf == CRLF_STAYS)
+		buf_wrote(&in->data, (size_t)r);
+	else
+		add_converted(in, (struct str){ piece, (size_t)r });
 	in->at_end = r == 0;
 	return true;
 }
@@ -252,7 +282,8 @@ bool inject_run(const struct inject_request *request, struct err *e)
 {
 	struct message m = {
 		.request = request,
-		.in = { .data = BUF_INIT(INJECT_HEADER_MAX + CHUNK) },
+		.in = { .data = BUF_INIT(INJECT_HEADER_MAX + CHUNK + 1),
+			.crlf = request->crlf ? CRLF_UNDECIDED : CRLF_STAYS },
 		.out = { .print = request->print, .submit = SUBMIT_INIT },
 		.arguments = ADDRESSES_INIT,
 		.sender = BUF_INIT(INJECT_HEADER_MAX),

@@ -25,6 +25,7 @@ enum inject_recipients {
 struct inject_request {
 	enum inject_recipients recipients_from;
 	bool print;                    /* on descriptor 1, instead of queueing */
+	bool crlf;                     /* where the first line ends with CR LF, every CR LF is a line end */
 	const char *sender;            /* envelope sender, NULL for the default one */
 	const char *const *recipients; /* arguments; NULL at the end */
 	uint8_t ret, notify;           /* what the sender wants to hear of it (mail/dsn.h) */

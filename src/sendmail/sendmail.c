@@ -256,6 +256,8 @@ static int send_mail(const struct request *r)
 {
 	struct inject_request request = {
 		.recipients_from = r->header_recipients ? INJECT_BOTH : INJECT_ARGUMENTS,
+		/* PHP's mail() writes its header so. qmail would take the empty line behind it for text. */
+		.crlf = true,
 		.sender = r->sender ? without_brackets(r->sender) : NULL,
 		.watch = r->verbose ? show : NULL,
 		.recipients = (const char *const *)r->recipients,

@@ -131,6 +131,31 @@ def check_bs_below_tcpserver():
     assert b"\r\n553 sorry, that domain" in r.out, r
 
 
+@cases([
+    ("php", b"To: t@x.test,\r\n c@x.test\r\nSubject: x\r\nX-A: b\r\n\r\none\r\ntwo\nthree\rfour\r\n",
+     b"Subject: x\nX-A: b\n\none\ntwo\nthree\rfour\n"),
+    ("first-line-decides", b"To: t@x.test,c@x.test\nSubject: x\n\none\r\ntwo\r\n", b"Subject: x\n\none\r\ntwo\r\n"),
+    ("end", b"To: t@x.test, c@x.test\r\n\r\none\r", b"\none\r\n"),
+])
+def check_line_ends(name, data, wanted):
+    catcher = sent("-t", data=data)
+    is_(catcher.message.split(b"To: t@x.test, c@x.test\n")[1], wanted)
+    is_(catcher.recipients, [b"c@x.test", b"t@x.test"])
+    # qmail-inject leaves them alone.
+    catcher = Catcher()
+    with control(**SITE):
+        run("qmail-inject", data=data, env=catcher.env)
+    assert b"one\r" in catcher.message
+
+
+def check_line_ends_in_pieces():
+    catcher = Catcher()
+    script = "printf 'To: t@x.test\\r'; sleep 0.2; printf '\\nSubject: x\\r'; sleep 0.2; printf '\\n\\r\\nb\\r\\n'"
+    with control(**SITE):
+        is_(run("/bin/sh", "-c", f"({script}) | {BIN}/sendmail -t", env=catcher.env).code, 0)
+    is_(catcher.message.split(b"To: t@x.test\n")[1], b"Subject: x\n\nb\n")
+
+
 def check_delivered():
     for who, name in ((ANN, "by uid 2001"), ((33, 33), "by uid 33")):
         r = run("sendmail", "-t", "-i", data=f"To: ann@lab.test\nSubject: cgi {who[0]}\n\nx\n.\ny\n", who=who)
