@@ -101,5 +101,6 @@ def test_own_log(make_instance, tmp_path):
 
 
 def test_needs_descriptor_5():
-    p = subprocess.run(["sh", "-c", 'exec "$0" 5>&-', program("matchup")], input=b"x", capture_output=True, check=False)
-    assert (p.returncode, p.stderr) == (111, b"matchup: fatal: unable to write fd 5: file descriptor not open\n")
+    for log in (b"x", b""):
+        p = subprocess.run(["sh", "-c", 'exec "$0" 5>&-', program("matchup")], input=log, capture_output=True, check=False)
+        assert (p.returncode, p.stderr) == (111, b"matchup: fatal: unable to write fd 5: file descriptor not open\n")

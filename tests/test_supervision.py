@@ -8,6 +8,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -82,6 +83,25 @@ def test_calls(there, line):
     code, out, _ = same(words[0], *words[1:], cwd=there)
     if words[:3] == ["envdir", "env", "sh"]:
         assert set(out.split(b"\n")) >= {b"A=v1", b"N=a", b"b", b"E=", b"S=  x y"} and b"HOME" not in out and code == 0
+
+
+@needs_original
+@pytest.mark.parametrize("path,code", [("/none:/etc:/bin", 0), ("/etc/passwd:/bin", 111), ("", 111), (":/bin", 0), ("/etc", 111)])
+def test_where_programs_are_looked_for(there, path, code):
+    """Past what is not there or not for us; anything else ends the search."""
+    for name in ("sh", "hosts", "noexec"):
+        found = same("pgrphack", name, "-c", "true", cwd=there, PATH=path)[0]
+        assert found == (code if name == "sh" else 111)
+
+
+def test_out_of_memory():
+    with tempfile.TemporaryFile() as f:
+        f.write(b"a" * 40_000_000)
+        f.seek(0)
+        p = subprocess.run(["sh", "-c", 'ulimit -v 30000; exec "$0" /tmp/none.cdb /tmp/none.tmp', program("setforward")], stdin=f,
+                           capture_output=True, check=False)
+    if "sanitize" not in BIN:
+        assert (p.returncode, p.stderr) == (111, b"setforward: fatal: out of memory\n")
 
 
 @needs_original
@@ -342,7 +362,8 @@ def test_older_supervise(tmp_path):
         status = (tmp_path / "s" / "status").read_bytes()
         seconds, nanoseconds, rest, pid = struct.unpack(">QII", status[:16]) + struct.unpack("<I", status[16:20])
         assert abs(seconds - (1 << 62) - time.time()) < 100 and nanoseconds < 10**9 and rest == 0
-        assert os.readlink(f"/proc/{pid}/exe").endswith("sleep") and status[20:] == b"\1\0u"
+        assert status[20:] == b"\1\0u"
+        wait_until(lambda: os.readlink(f"/proc/{pid}/exe").endswith("sleep"), 10, "the program")
         assert {n: os.stat(f"{tmp_path}/s/{n}").st_mode for n in os.listdir(f"{tmp_path}/s")} == {
             "lock": 0o100600, "svcontrol": 0o010600, "status": 0o100644}
         assert run("ours", "supervise", s.directory, "true")[0] == 111

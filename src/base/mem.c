@@ -3,14 +3,26 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+static const char *program(void)
+{
+#ifdef __GLIBC__
+	return program_invocation_short_name;
+#else
+	return "program";
+#endif
+}
+
 static _Noreturn void out_of_memory(void)
 {
-	static const char text[] = "fatal: out of memory\n";
+	char text[200];
+	int n = snprintf(text, sizeof text, "%.100s: fatal: out of memory\n", program());
 
-	if (write(2, text, sizeof text - 1) < 0) {
+	if (write(2, text, n > 0 ? (size_t)n : 0) < 0) {
 		/* There is nobody left to tell. */
 	}
 	_exit(111);

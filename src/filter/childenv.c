@@ -92,7 +92,7 @@ void childenv_free(struct childenv *env)
 /* A program that is not here, or not for us, may be in the next directory. */
 static bool look_further(int errnum)
 {
-	return errnum == ENOENT || errnum == EACCES || errnum == EPERM || errnum == EISDIR || errnum == ENOTDIR;
+	return errnum == ENOENT || errnum == EACCES || errnum == EPERM || errnum == EISDIR;
 }
 
 static void run_in(const struct childenv *env, struct str directory, const char *program, char *const *argv)
@@ -123,7 +123,7 @@ void childenv_run(const struct childenv *env, const char *program, char *const *
 	while (more) {
 		more = str_cut(rest, ':', &directory, &rest);
 		run_in(env, directory, program, argv);
-		if (errno != ENOENT && errno != ENOTDIR)
+		if (errno != ENOENT)
 			found = errno;
 		if (!look_further(errno))
 			break;

@@ -4,6 +4,7 @@
  * Exit 111 for trouble.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "analog/pairing.h"
 #include "base/err.h"
@@ -47,7 +48,8 @@ int main(void)
 	pairing_pending(s.pairing, &pending);
 	/* A last line that is not whole yet: the next log may begin with the rest. */
 	buf_add(&pending, buf_str(&s.line));
-	if (io_write_all(PENDING_FD, pending.p, pending.n) == -1)
+	/* It must be there even where nothing is left for it: the next log will want it. */
+	if (fcntl(PENDING_FD, F_GETFD) == -1 || io_write_all(PENDING_FD, pending.p, pending.n) == -1)
 		tool_die(ME, EXIT_TEMPORARY, "unable to write fd 5: %s", errno_text(errno));
 	pairing_free(s.pairing);
 	buf_free(&s.line);
