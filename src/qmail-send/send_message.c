@@ -176,6 +176,7 @@ struct routed {
 	struct str key; /* owned */
 	uint32_t recipient;
 	uint32_t length;
+	uint32_t leader; /* the first recipient with this key */
 };
 
 static int by_key(const void *a, const void *b)
@@ -184,6 +185,26 @@ static int by_key(const void *a, const void *b)
 	int r = str_cmp(x->key, y->key);
 
 	return r ? r : x->recipient < y->recipient ? -1 : 1;
+}
+
+static int by_leader(const void *a, const void *b)
+{
+	const struct routed *x = a, *y = b;
+
+	if (x->leader != y->leader)
+		return x->leader < y->leader ? -1 : 1;
+	return x->recipient < y->recipient ? -1 : 1;
+}
+
+/* Recipients with the same key side by side, and otherwise in the envelope's order. */
+static void group(struct routed *list, size_t n)
+{
+	if (n < 2)
+		return;
+	qsort(list, n, sizeof *list, by_key);
+	for (size_t i = 0; i < n; i++)
+		list[i].leader = i && str_eq(list[i].key, list[i - 1].key) ? list[i - 1].leader : list[i].recipient;
+	qsort(list, n, sizeof *list, by_leader);
 }
 
 static bool is_verp(struct str sender)
@@ -196,8 +217,7 @@ static void add_remote_jobs(struct sender *s, struct msg *m, struct routed *list
 	bool one_by_one = is_verp(envelope_sender(m->envelope));
 	uint32_t batch[SCHED_BATCH_MAX];
 
-	if (n > 1)
-		qsort(list, n, sizeof *list, by_key);
+	group(list, n);
 	for (size_t i = 0; i < n;) {
 		uint32_t k = 0;
 		size_t bytes = 0, first = i;
@@ -297,7 +317,8 @@ static void make_jobs(struct sender *s, struct msg *m, bool tried)
 		else
 			remote[n++] = (struct routed){ { mem_copy(buf_str(&key)), key.n },
 						       i,
-						       (uint32_t)address.n + env->recipients[i].orcpt_length };
+						       (uint32_t)address.n + env->recipients[i].orcpt_length,
+						       i };
 	}
 	add_remote_jobs(s, m, remote, n, tried);
 	for (size_t i = 0; i < n; i++)

@@ -100,6 +100,19 @@ def status_counts_each_start_and_end(m):
 
 
 @check
+def starts_follow_the_envelope(m):
+    """Recipients at one remote domain start together, with the first of them."""
+    m.control("smtproutes", ":127.0.0.1:1\n")
+    for given, started in (
+            (["joe@lab.test", "ann@lab.test", "nobody@lab.test", "bob@lab.test"],) * 2,
+            (["x@z.test", "y@a.test", "z@m.test", "v@a.test", "w@z.test"],
+             ["x@z.test", "w@z.test", "y@a.test", "v@a.test", "z@m.test"])):
+        s = m.try_mail(given, sender=b"#@[]")
+        equal([d[1] for d in s.deliveries], started)
+    m.control("smtproutes", None)
+
+
+@check
 def concurrency_is_kept(m):
     m.control("concurrencylocal", "3\n")
     m.dot("ann", "-slow", "|sleep 0.2\n")
@@ -630,8 +643,8 @@ def verp(m):
 def verp_remote(m):
     with Sink() as sink:
         m.control("smtproutes", f":127.0.0.1:{sink.port}\n")
-        m.send_mail(["a@far.test", "b@far.test"], sender=b"l-@h.test-@[]")
-        equal(sorted(sent.sender for sent in sink.messages), ["l-a=far.test@h.test", "l-b=far.test@h.test"])
+        m.send_mail(["a@verp.test", "b@verp.test"], sender=b"l-@h.test-@[]")
+        equal(sorted(sent.sender for sent in sink.messages), ["l-a=verp.test@h.test", "l-b=verp.test@h.test"])
     m.control("smtproutes", None)
 
 
