@@ -200,7 +200,7 @@ PROG_elq := filter
 PROG_pinq := filter
 
 # Looking things up, and setting up.
-PROG_tcp-env := listener dns filter sys base
+PROG_tcp-env := ucspi listener dns filter sys base
 PROG_qmail-pw2u := users filter sys base
 PROG_dnsip := dnstool
 PROG_dnsptr := dnstool listener filter base

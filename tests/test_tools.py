@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import tempfile
 import time
 
@@ -379,6 +380,28 @@ def test_tcp_env(desk, family, address):
                 "PROTO": "TCP", "TCPLOCALIP": address, "TCPREMOTEIP": address,
                 "TCPLOCALPORT": str(listener.getsockname()[1]), "TCPREMOTEPORT": str(client.getsockname()[1]),
                 "TCPLOCALHOST": "softdnserror", "TCPREMOTEHOST": "softdnserror"}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the port of ident is for root")
+def test_tcp_env_asks_who_it_is(desk):
+    asked = []
+
+    def answer(listening):
+        for _ in range(2):
+            with listening.accept()[0] as c:
+                asked.append(c.recv(100))
+                c.sendall(b"1 , 2 : USERID : UNIX : joe\r\n")
+
+    with socket.create_server(("127.0.0.34", 113)) as ident, socket.create_server(("127.0.0.34", 0)) as listener:
+        threading.Thread(target=answer, args=(ident,), daemon=True).start()
+        with socket.create_connection(listener.getsockname(), source_address=("127.0.0.34", 0)) as client:
+            server, _ = listener.accept()
+            with server:
+                def info(*options):
+                    return subprocess.run([program("tcp-env"), *options, "sh", "-c", "echo ${TCPREMOTEINFO-none}"], stdin=server,
+                                          capture_output=True, check=True, env=desk.environment).stdout
+                assert [info(), info("-R"), info("-Rr", "-t5")] == [b"joe\n", b"none\n", b"joe\n"]
+                assert asked == [b"%d , %d\r\n" % (client.getsockname()[1], listener.getsockname()[1])] * 2
 
 
 def test_tcp_env_keeps_what_is_known(desk):

@@ -3,8 +3,7 @@
  * descriptor 0 in the environment, then becomes the program (contract §17.6).
  * Where PROTO is TCP or TCP6 already, somebody else has done so. Exit 111 for trouble.
  *
- * TCPREMOTEINFO is never set: what a client says of itself (RFC 1413) is worth
- * nothing, and asking costs time. The options are accepted.
+ * -R does not ask the remote host who opened the connection (TCPREMOTEINFO); -r does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,8 +17,10 @@
 #include "listener/clientname.h"
 #include "sys/home.h"
 #include "sys/options.h"
+#include "ucspi/ident.h"
 
 #define ME "tcp-env"
+#define IDENT_SECONDS 30
 
 static void set(const char *name, const char *value)
 {
@@ -53,7 +54,7 @@ static const char *host_of(const struct inetaddr *a, struct buf *name)
 	return host;
 }
 
-static void describe(const char *side, int (*get)(int, struct sockaddr *, socklen_t *))
+static struct inetaddr describe(const char *side, int (*get)(int, struct sockaddr *, socklen_t *))
 {
 	struct sockaddr_storage ss;
 	socklen_t n = sizeof ss;
@@ -74,24 +75,38 @@ static void describe(const char *side, int (*get)(int, struct sockaddr *, sockle
 	snprintf(name, sizeof name, "TCP%sHOST", side);
 	set(name, host_of(&a, &host));
 	buf_free(&host);
+	return a;
+}
+
+static void describe_connection(bool ask, unsigned seconds)
+{
+	struct inetaddr local = describe("LOCAL", getsockname), remote = describe("REMOTE", getpeername);
+	struct buf info = BUF_INIT(IDENT_REPLY_MAX + 1);
+
+	set("PROTO", "TCP");
+	set("TCPREMOTEINFO", ask && ident_ask(&remote, &local, seconds, &info) ? buf_cstr(&info) : NULL);
+	buf_free(&info);
 }
 
 int main(int argc, char **argv)
 {
 	const char *proto = getenv("PROTO");
+	unsigned seconds = IDENT_SECONDS;
+	bool ask = true;
 	int c;
 
-	while ((c = options_next(argc, argv, "rRt:")) != -1)
+	while ((c = options_next(argc, argv, "rRt:")) != -1) {
 		if (c == '?')
 			tool_usage(ME, "[ -rR ] [ -ttimeout ] program [ arg ... ]");
+		if (c == 't')
+			seconds = (unsigned)options_number(optarg, 1000000);
+		else
+			ask = c == 'r';
+	}
 	if (optind >= argc)
 		tool_usage(ME, "[ -rR ] [ -ttimeout ] program [ arg ... ]");
-	if (proto == NULL || (strcmp(proto, "TCP") != 0 && strcmp(proto, "TCP6") != 0)) {
-		set("PROTO", "TCP");
-		describe("LOCAL", getsockname);
-		describe("REMOTE", getpeername);
-		set("TCPREMOTEINFO", NULL);
-	}
+	if (proto == NULL || (strcmp(proto, "TCP") != 0 && strcmp(proto, "TCP6") != 0))
+		describe_connection(ask, seconds);
 	execvp(argv[optind], argv + optind);
 	tool_die(ME, EXIT_TEMPORARY, "unable to run %s: %s", argv[optind], errno_text(errno));
 }
