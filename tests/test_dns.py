@@ -181,6 +181,21 @@ def test_server_down_is_temporary_and_recovers(nsd):
         r.close()
 
 
+def test_one_server_that_is_silent_costs_seconds_once(nsd):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        r = Resolver([f"127.0.0.1@{silent.getsockname()[1]}", f"127.0.0.1@{nsd.port}"])
+        try:
+            took = []
+            for i in range(30):
+                start = time.monotonic()
+                assert r.ask(dns.A, f"h{i}.other.test").outcome == dns.FOUND
+                took.append(time.monotonic() - start)
+            assert sum(t > 1 for t in took) <= 3 and max(took) < 15, took
+        finally:
+            r.close()
+
+
 def test_hup_changes_servers(nsd):
     r = Resolver([f"127.0.0.1@{free_port()}"])
     try:
