@@ -178,7 +178,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 	if (without == ATTEMPT_CLEAR)
 		policy.tls = SESSION_TLS_NEVER;
 	policy.no_chunking |= without == ATTEMPT_PLAIN;
-	policy.no_offers = without == ATTEMPT_PLAIN;
+	policy.no_pipelining = policy.no_parameters = without == ATTEMPT_PLAIN;
 	session_init_policy(&s, peer, who->helo[d->addresses[i].v6], &policy);
 	sessionwire_init(&w, &s, settings->tls.context, server);
 	session_begin(&s, t);
@@ -190,7 +190,7 @@ static enum attempt attempt(struct outsettings *settings, const struct destinati
 		return ATTEMPT_OVER;
 	if (s.tls_failed && policy.tls == SESSION_TLS_MAY)
 		return ATTEMPT_CLEAR;
-	return s.chunking_failed || s.offers_failed ? ATTEMPT_PLAIN : ATTEMPT_NEXT;
+	return s.chunking_failed || s.pipelining_failed || s.parameters_failed ? ATTEMPT_PLAIN : ATTEMPT_NEXT;
 }
 
 /* The size that the content will have on the wire, where it can be read twice. */

@@ -144,10 +144,7 @@ static void collect_done(struct conn *c)
 {
 	if (c->session.tls_failed && c->session.policy.tls == SESSION_TLS_MAY)
 		peer_tls_failed(c->peer);
-	if (c->session.chunking_failed)
-		peer_chunking_failed(c->peer);
-	if (c->session.offers_failed)
-		peer_offers_failed(c->peer);
+	peer_offers_failed(c->peer, &c->session);
 	while (c->jobs[0] && c->jobs[0]->transaction.stage == TRANSACTION_DONE) {
 		struct job *j = c->jobs[0];
 		bool reused = c->reused[0];
@@ -159,7 +156,8 @@ static void collect_done(struct conn *c)
 			start_limit(c);
 		j->tls_failed = c->session.tls_failed;
 		/* Time was spent enough when it was silent. */
-		j->offers_failed = c->session.chunking_failed || (c->session.offers_failed && !c->session.silent);
+		j->offers_failed = c->session.chunking_failed || c->session.parameters_failed ||
+				   (c->session.pipelining_failed && !c->session.silent);
 		if (j->transaction.message.letter == 'K')
 			peer_success(c->peer);
 		if (!c->session.busy || !peer_wait_for_others(c->peer, c, j))

@@ -28,9 +28,9 @@ struct peer {
 	int64_t timeout_at; /* the last one, clock_monotonic_ms */
 	int64_t dead_until;
 	int64_t clear_until; /* no TLS */
-	int64_t data_until;  /* no BDAT */
-	int64_t plain_until; /* nothing that it offers */
-	size_t rcpt_max;     /* recipients that it takes at a time, 0: not known */
+	/* Until when it is done without these. */
+	int64_t no_chunking, no_pipelining, no_parameters;
+	size_t rcpt_max; /* recipients that it takes at a time, 0: not known */
 	int64_t used;
 };
 
@@ -164,14 +164,16 @@ void peer_tls_failed(struct peer *p)
 	p->clear_until = clock_monotonic_ms() + PEER_TLS_FAILED_SECONDS * 1000LL;
 }
 
-void peer_chunking_failed(struct peer *p)
+void peer_offers_failed(struct peer *p, const struct session *s)
 {
-	p->data_until = clock_monotonic_ms() + PEER_OFFERS_FAILED_SECONDS * 1000LL;
-}
+	int64_t until = clock_monotonic_ms() + PEER_OFFERS_FAILED_SECONDS * 1000LL;
 
-void peer_offers_failed(struct peer *p)
-{
-	p->plain_until = clock_monotonic_ms() + PEER_OFFERS_FAILED_SECONDS * 1000LL;
+	if (s->chunking_failed)
+		p->no_chunking = until;
+	if (s->pipelining_failed)
+		p->no_pipelining = until;
+	if (s->parameters_failed)
+		p->no_parameters = until;
 }
 
 static void adapt_policy(const struct peer *p, struct job *j)
@@ -180,8 +182,9 @@ static void adapt_policy(const struct peer *p, struct job *j)
 
 	if (j->policy.tls == SESSION_TLS_MAY && p->clear_until > now)
 		j->policy.tls = SESSION_TLS_NEVER;
-	j->policy.no_chunking |= p->data_until > now;
-	j->policy.no_offers |= p->plain_until > now;
+	j->policy.no_chunking |= p->no_chunking > now;
+	j->policy.no_pipelining |= p->no_pipelining > now;
+	j->policy.no_parameters |= p->no_parameters > now;
 }
 
 static bool suits(const struct conn *c, const struct job *j)
@@ -388,7 +391,15 @@ void peers_forget_dead(struct peers *all)
 		}
 }
 
-/* Peers without connections and without a memory worth keeping go. */
+/* Is it of use, or something remembered of it? */
+static bool worth_keeping(const struct peer *p, int64_t now)
+{
+	bool timeouts = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
+	bool without = p->clear_until > now || p->no_chunking > now || p->no_pipelining > now || p->no_parameters > now;
+
+	return p->conns || p->first_waiting || p->dead_until > now || timeouts || without;
+}
+
 static void sweep(struct peers *all, int64_t now)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
@@ -397,10 +408,7 @@ static void sweep(struct peers *all, int64_t now)
 		while (*at) {
 			struct peer *p = *at;
 
-			bool remembered = p->timeouts && now < p->used + PEER_DEAD_SECONDS * 2000LL;
-
-			if (p->conns || p->first_waiting || p->dead_until > now || p->clear_until > now ||
-			    p->data_until > now || p->plain_until > now || remembered) {
+			if (worth_keeping(p, now)) {
 				at = &p->next;
 				continue;
 			}

@@ -19,7 +19,7 @@
 #define PEER_DEAD_SECONDS 600
 #define PEER_DEAD_CONNECT_MS 10000      /* for connecting all the same: there may be many dead ones, and few slots */
 #define PEER_TLS_FAILED_SECONDS 600     /* no TLS where it did not work and need not be */
-#define PEER_OFFERS_FAILED_SECONDS 3600 /* no BDAT, or not even pipelining */
+#define PEER_OFFERS_FAILED_SECONDS 3600 /* without BDAT, PIPELINING or parameters */
 
 struct job;
 struct peer;
@@ -62,10 +62,8 @@ struct job *peer_next_job(struct peer *p, const struct conn *c, bool used);
 bool peer_has_waiting(const struct peer *p);
 /* Connections for a while to come do without TLS where that is allowed. */
 void peer_tls_failed(struct peer *p);
-/* Connections for a while to come do without BDAT. */
-void peer_chunking_failed(struct peer *p);
-/* Connections for a while to come use nothing that the server offers, but for TLS. */
-void peer_offers_failed(struct peer *p);
+/* Connections for a while to come do without what seems to have ended this session. */
+void peer_offers_failed(struct peer *p, const struct session *s);
 /* A message was accepted. */
 void peer_success(struct peer *p);
 /*

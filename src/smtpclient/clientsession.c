@@ -30,8 +30,9 @@ bool session_policy_eq(const struct session_policy *a, const struct session_poli
 	return a->tls == b->tls && a->wrapped == b->wrapped && a->lmtp == b->lmtp && a->qmtp == b->qmtp &&
 	       a->anchors == b->anchors && a->problem == b->problem &&
 	       (a->anchors == NULL || str_ieq(a->name, b->name)) && a->no_chunking == b->no_chunking &&
-	       a->no_offers == b->no_offers && a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear &&
-	       str_eq(a->user, b->user) && str_eq(a->password, b->password);
+	       a->no_pipelining == b->no_pipelining && a->no_parameters == b->no_parameters &&
+	       a->mechanisms == b->mechanisms && a->auth_in_clear == b->auth_in_clear && str_eq(a->user, b->user) &&
+	       str_eq(a->password, b->password);
 }
 
 void session_free(struct session *s)
@@ -77,7 +78,7 @@ static bool perhaps_taken(const struct session *s, const struct transaction *t)
  * Did the server stop amid commands that were sent together? There are some that offer PIPELINING and lose what comes
  * behind the first one. The first reply is no sign: kept sessions are closed there, for reasons of time.
  */
-static bool pipelining_failed(const struct session *s, const struct transaction *t)
+static bool stopped_amid(const struct session *s, const struct transaction *t)
 {
 	return s->ehlo.pipelining && !s->policy.qmtp && t->replies > 0 && t->stage < TRANSACTION_BODY;
 }
@@ -87,7 +88,7 @@ void session_end(struct session *s, const char *before, const char *after, bool 
 {
 	struct transaction *all[] = { s->current, s->next };
 
-	s->offers_failed |= s->current && pipelining_failed(s, s->current);
+	s->pipelining_failed |= s->current && stopped_amid(s, s->current);
 	s->stage = SESSION_BROKEN;
 	s->current = s->next = NULL;
 	buf_clear(&s->out);
@@ -227,8 +228,9 @@ static void on_ehlo(struct session *s)
 {
 	/* Whatever was offered without TLS is forgotten. */
 	s->ehlo = ehlo_parse(buf_str(&s->reply.text));
-	if (s->policy.no_offers)
-		s->ehlo.pipelining = s->ehlo.size = s->ehlo.eightbitmime = s->ehlo.dsn = s->ehlo.chunking = false;
+	if (s->policy.no_parameters)
+		s->ehlo.size = s->ehlo.eightbitmime = s->ehlo.dsn = false;
+	s->ehlo.pipelining &= !s->policy.no_pipelining;
 	if (!s->secure && s->policy.tls != SESSION_TLS_NEVER && s->ehlo.starttls) {
 		s->stage = SESSION_STARTTLS;
 		buf_addz(&s->out, "STARTTLS\r\n");

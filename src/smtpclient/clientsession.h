@@ -48,7 +48,8 @@ struct session_policy {
 	unsigned mechanisms;               /* enum ehlo_auth that may be used */
 	bool auth_in_clear;                /* also without TLS */
 	bool no_chunking;                  /* no BDAT, even where it is offered */
-	bool no_offers;                    /* one command at a time, and no parameters but for SMTPUTF8 */
+	bool no_pipelining;                /* one command at a time, likewise */
+	bool no_parameters;                /* for MAIL and RCPT, but for SMTPUTF8; likewise */
 	const char *problem;               /* why TLS cannot be had although it must; NULL: none */
 };
 
@@ -71,12 +72,14 @@ struct session {
 	char peer[48];   /* the server's address, for reports */
 	struct str helo; /* our name; the caller's memory */
 	struct session_policy policy;
-	bool secure;          /* what is said now is said through TLS */
-	bool busy;            /* why the session ended: the server had no place for it now */
-	bool tls_failed;      /* why the session ended: without TLS it may do better */
-	bool chunking_failed; /* perhaps why the session ended: without BDAT it may do better */
-	bool offers_failed;   /* likewise: with no_offers */
-	unsigned mechanism;   /* enum ehlo_auth in use */
+	bool secure;     /* what is said now is said through TLS */
+	bool busy;       /* why the session ended: the server had no place for it now */
+	bool tls_failed; /* why the session ended: without TLS it may do better */
+	/* Perhaps why the session ended: without these it may do better. */
+	bool chunking_failed;
+	bool pipelining_failed;
+	bool parameters_failed;
+	unsigned mechanism; /* enum ehlo_auth in use */
 	unsigned auth_step;
 	struct ehlo ehlo;
 	struct buf out;     /* to be written */

@@ -546,17 +546,18 @@ static void test_offers_that_are_not_kept(void **state)
 {
 	static const struct {
 		const char *offers, *replies;
-		bool failed;
+		bool pipelining, parameters;
 		const char *before;
 	} rows[] = {
-		{ PIPELINING, "", false, "its answer to MAIL" },
-		{ PIPELINING, "250 s\r\n", true, "its answer to RCPT" },
-		{ PIPELINING, "250 s\r\n250 a\r\n", true, "its answer to DATA" },
-		{ PIPELINING, "250 s\r\n250 a\r\n354 go\r\n", false, "its answer to the message" },
-		{ PIPELINING, "250 s\r\n421 bye\r\n", false, NULL },
-		{ "250 x\r\n", "250 s\r\n", false, "its answer to RCPT" },
-		{ "250-x\r\n250 SIZE\r\n", "555 what\r\n", true, NULL },
-		{ "250 x\r\n", "555 what\r\n", false, NULL },
+		{ PIPELINING, "", false, false, "its answer to MAIL" },
+		{ PIPELINING, "250 s\r\n", true, false, "its answer to RCPT" },
+		{ PIPELINING, "250 s\r\n250 a\r\n", true, false, "its answer to DATA" },
+		{ PIPELINING, "250 s\r\n250 a\r\n354 go\r\n", false, false, "its answer to the message" },
+		{ PIPELINING, "250 s\r\n421 bye\r\n", false, false, NULL },
+		{ "250 x\r\n", "250 s\r\n", false, false, "its answer to RCPT" },
+		{ "250-x\r\n250 SIZE\r\n", "555 what\r\n", false, true, NULL },
+		{ "250-x\r\n250-PIPELINING\r\n250 SIZE\r\n", "555 what\r\n", false, true, NULL },
+		{ "250 x\r\n", "555 what\r\n", false, false, NULL },
 	};
 
 	(void)state;
@@ -569,8 +570,9 @@ static void test_offers_that_are_not_kept(void **state)
 		server(&p, rows[i].offers);
 		server(&p, rows[i].replies);
 		session_lost(&p.s);
-		assert_int_equal(p.s.offers_failed, rows[i].failed);
-		assert_true(!rows[i].failed || p.t.try_another);
+		assert_int_equal(p.s.pipelining_failed, rows[i].pipelining);
+		assert_int_equal(p.s.parameters_failed, rows[i].parameters);
+		assert_true(p.t.try_another || !(rows[i].pipelining || rows[i].parameters));
 		assert_int_equal(p.t.lost_before != NULL, rows[i].before != NULL);
 		if (rows[i].before)
 			assert_string_equal(p.t.lost_before, rows[i].before);
@@ -580,7 +582,7 @@ static void test_offers_that_are_not_kept(void **state)
 
 static void test_offers_that_are_not_used(void **state)
 {
-	const struct session_policy policy = { .no_offers = true };
+	const struct session_policy policy = { .no_pipelining = true, .no_parameters = true, .no_chunking = true };
 	struct play p;
 
 	(void)state;

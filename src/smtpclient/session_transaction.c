@@ -265,7 +265,8 @@ static void on_mail(struct session *s, struct transaction *t, int code)
 	}
 	if (parameter_refused(s, code)) {
 		session_end(s, "Connected to ", " but it refused what it offers.\n", true);
-		s->offers_failed = true;
+		s->parameters_failed = true;
+		s->chunking_failed = s->pipelining_failed = false;
 		return;
 	}
 	t->stage = TRANSACTION_RCPT;
@@ -486,5 +487,5 @@ void session_on_closing(struct session *s)
 	/* It said that it has not taken the message. */
 	if (t && !dot)
 		t->try_another = true;
-	s->chunking_failed = s->offers_failed = false;
+	s->chunking_failed = s->pipelining_failed = false;
 }

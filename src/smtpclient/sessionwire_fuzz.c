@@ -21,7 +21,7 @@ static struct session_policy policy_of(uint8_t choice)
 	else if (p.qmtp)
 		p.tls = SESSION_TLS_NEVER;
 	p.no_chunking = choice & 32;
-	p.no_offers = choice & 64;
+	p.no_pipelining = p.no_parameters = choice & 64;
 	p.auth_in_clear = choice & 64;
 	p.name = STR("mx.test");
 	if (choice & 128) {
