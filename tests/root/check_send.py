@@ -644,7 +644,9 @@ def verp_remote(m):
     with Sink() as sink:
         m.control("smtproutes", f":127.0.0.1:{sink.port}\n")
         m.send_mail(["a@verp.test", "b@verp.test"], sender=b"l-@h.test-@[]")
-        equal(sorted(sent.sender for sent in sink.messages), ["l-a=verp.test@h.test", "l-b=verp.test@h.test"])
+        # What other checks left in the queue may come too.
+        senders = sorted(sent.sender for sent in sink.messages if sent.sender.startswith("l-"))
+        equal(senders, ["l-a=verp.test@h.test", "l-b=verp.test@h.test"])
     m.control("smtproutes", None)
 
 
