@@ -17,6 +17,7 @@ import time
 import pytest
 
 from quilltest import Ledger, children_of, compose, program, wait_until
+from test_sandbox import instrumented
 
 SWEEP = int(os.environ.get("FAULT_SWEEP", "0"))
 WRITES = "pwrite64,pwritev,pwritev2,write,writev"
@@ -207,6 +208,43 @@ def test_one_user_cannot_take_every_place(make_instance):
         assert sender.settle() == 0
         greedy.stdin.close()
     assert len(instance.maildir("joe")) == 2, "half a message became one"
+
+
+# Long lists of recipients that never come to an end.
+LONG_LISTS = """
+import socket, struct, sys
+frame = lambda kind, payload: struct.pack("<IB", len(payload) + 1, kind) + payload
+data = frame(1, b"a@b.test") + frame(2, b"x" * 990 + b"@a.test") * 20000
+held = []
+for n in range(40):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    try:
+        s.sendall(data)
+    except OSError:
+        pass
+    held.append(s)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or instrumented(), reason="needs a second user, and memory that can be limited")
+def test_one_user_cannot_take_all_memory(make_instance):
+    instance = make_instance("joe")
+    os.chmod(instance.dir, 0o711)
+    journal = instance.pid_of("qmail-journal")
+    instance.run("prlimit", "--pid", str(journal), f"--data={400 << 20}:{400 << 20}")
+    with subprocess.Popen([sys.executable, "-c", LONG_LISTS, f"{instance.home}/run/journal"], user=instance.uid + 1,
+                          group=instance.uid + 1, extra_groups=[], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as greedy:
+        assert greedy.stdout.readline() == b"held\n"
+        instance.wait_log(r"^qmail-journal: warning: message of pid \d+ \(uid \d+\) refused: those that come in take")
+        sender = Sender(instance)
+        assert sender.one()
+        assert sender.settle() == 0
+        greedy.stdin.close()
+    assert instance.pid_of("qmail-journal") == journal
 
 
 # As many connections as there may be in all, and more.

@@ -28,6 +28,10 @@
 /* Exit codes of qmail-queue (contract §5.3) that the journal answers with. */
 enum { OK = 0, ADDRESS_TOO_LONG = 11, WRITE_ERROR = 53, READ_ERROR = 54, QUEUE_TROUBLE = 64, BAD_ENVELOPE = 91 };
 
+#define PARTS_OF_MESSAGE                                                                                        \
+	(1u << FRAME_SENDER | 1u << FRAME_RECIPIENT | 1u << FRAME_ATTRIBUTE | 1u << FRAME_RECIPIENT_ATTRIBUTE | \
+	 1u << FRAME_DATA | 1u << FRAME_PAST | 1u << FRAME_DONE | 1u << FRAME_WATCH)
+
 /* A message on its way in; reset as a whole. */
 struct incoming {
 	struct buf sender, recipients, attributes, content;
@@ -58,6 +62,7 @@ struct client {
 	struct unixsock_peer peer;
 	struct buf in;
 	struct incoming m;
+	size_t held;       /* bytes that it makes us keep */
 	uint64_t watching; /* the message that it is told about, or 0 */
 	bool busy;         /* its message is being made durable; nothing is read meanwhile */
 	bool gone;         /* it left while busy */
@@ -90,6 +95,13 @@ static void incoming_reset(struct client *c)
 	incoming_init(m);
 }
 
+static size_t holds(const struct client *c)
+{
+	const struct incoming *m = &c->m;
+
+	return c->in.cap + m->content.cap + m->recipients.cap + m->attributes.cap + m->notes.cap + m->done.cap;
+}
+
 static void client_free(struct client *c)
 {
 	struct server *sv = c->sv;
@@ -112,6 +124,7 @@ static void client_free(struct client *c)
 		c->next->prev = c->prev;
 	sv->nclients--;
 	sv->nwatching -= c->watching != 0;
+	held_too_much(sv, &c->held, 0);
 	free(c);
 }
 
@@ -333,26 +346,6 @@ static void watch(struct client *c, uint64_t id)
 	c->watching = id;
 }
 
-/* The address of a recipient, for people. */
-static void put_address(struct server *sv, uint64_t id, uint32_t recipient, struct buf *out)
-{
-	struct journal_envelope env;
-	struct wire_reader r;
-	struct err e;
-
-	if (!journal_read_head(sv->journal, id, &env, &e)) {
-		wire_put_str(out, STR(""));
-		return;
-	}
-	r = wire_reader(env.recipients);
-	for (uint32_t i = 0; i < recipient; i++) {
-		wire_get_str(&r, SIZE_MAX);
-		wire_get_str(&r, SIZE_MAX);
-	}
-	wire_put_str(out, wire_get_str(&r, SIZE_MAX));
-	buf_free(&env.storage);
-}
-
 void client_event(struct server *sv, uint64_t id, char letter, uint32_t recipient, struct str text)
 {
 	struct buf payload = BUF_INIT(FRAME_MAX), out = BUF_INIT(SIZE_MAX);
@@ -364,7 +357,7 @@ void client_event(struct server *sv, uint64_t id, char letter, uint32_t recipien
 		return;
 	wire_put_u8(&payload, (uint8_t)letter);
 	wire_put_u32(&payload, recipient);
-	put_address(sv, id, recipient, &payload);
+	tell_address(sv, id, recipient, &payload);
 	wire_put_str(&payload, str_head(text, JOURNAL_NOTE_MAX));
 	frame_put(&out, FRAME_EVENT, buf_str(&payload));
 	/* One that does not read misses something. */
@@ -392,6 +385,7 @@ static void end_message(struct client *c, int status)
 		client_free(c);
 		return;
 	}
+	held_too_much(c->sv, &c->held, holds(c));
 	reply(c, status, id);
 	event_add(c->readable, NULL);
 	if (c->in.n)
@@ -517,9 +511,28 @@ static void take_commit(struct client *c)
 		stage(c);
 }
 
+/* The rest of the message is not kept, and its commit will fail. */
+static void give_up(struct client *c)
+{
+	struct incoming *m = &c->m;
+
+	service_log(NAME, "warning: message of pid %ld (uid %lu) refused: those that come in take too much memory",
+		    (long)c->peer.pid, (unsigned long)c->peer.uid);
+	m->status = WRITE_ERROR;
+	buf_free(&m->content);
+	buf_free(&m->recipients);
+	buf_free(&m->attributes);
+	buf_free(&m->notes);
+	buf_free(&m->done);
+	held_too_much(c->sv, &c->held, holds(c));
+}
+
 /* False: the client does not keep to the protocol. */
 static bool take_frame(struct client *c, uint8_t type, struct str payload)
 {
+	/* After a failure only the end matters. */
+	if (c->m.status && type < 32 && PARTS_OF_MESSAGE >> type & 1)
+		return true;
 	switch (type) {
 	case FRAME_SENDER:
 		take_sender(c, payload);
@@ -585,6 +598,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	buf_consume(&c->in, c->in.n - rest.n);
+	if (held_too_much(c->sv, &c->held, holds(c)) && !c->busy && c->m.status == OK)
+		give_up(c);
 }
 
 static void complain(struct server *sv, const char *why)

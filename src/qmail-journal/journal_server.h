@@ -4,6 +4,7 @@
  *
  *   qmail-journal.c     start, loop, signals
  *   journal_client.c    clients that submit messages (run/journal)
+ *   journal_held.c      how much memory they may take for them
  *   journal_manager.c   the scheduler and operators' tools (run/queue)
  *   journal_telling.c   telling them about messages
  *   journal_orders.c    what operators want of messages
@@ -56,6 +57,7 @@ struct server {
 	int client_listener, manager_listener;
 	struct client *clients; /* all, linked */
 	size_t nclients, nwatching;
+	uint64_t held;              /* bytes of messages that are coming in */
 	struct event *listening;    /* for clients */
 	struct event *managing;     /* for the scheduler and operators, when all is read */
 	struct event *listen_again; /* after a pause, because descriptors had run out */
@@ -63,17 +65,21 @@ struct server {
 	struct client *waiting;     /* staged, to be answered after the commit */
 	struct client *last_waiting;
 	struct manager *managers;
-	struct manager *scheduler; /* the one that said MANAGE, or NULL */
+	struct manager *scheduler;  /* the one that said MANAGE, or NULL */
 	struct order_list orders;   /* the scheduler has not answered them */
 	struct order_list answered; /* to be told after the commit */
 	uint32_t next_ticket;
 	struct event *sync_timer; /* results are synced at most a second later */
 	struct event *maintain_timer;
 	bool sync_due, maintenance_due; /* at the end of the turn */
-	bool reading; /* the queue as it was at the start has not been read to its end */
-	bool alone; /* --serve: no scheduler will come */
+	bool reading;                   /* the queue as it was at the start has not been read to its end */
+	bool alone;                     /* --serve: no scheduler will come */
 	bool stopping;
 };
+
+/* ---- journal_held.c ---- */
+/* A client held so much before, and holds so much now. True: it must give its message up. */
+bool held_too_much(struct server *sv, size_t *before, size_t now);
 
 /* ---- journal_client.c ---- */
 void client_accept(struct server *sv);
@@ -107,6 +113,8 @@ void tell_number(struct manager *g, const struct journal_info *info);
 void tell_all(struct manager *g, bool numbers, uint8_t want);
 /* The peer reads: the next part. */
 void tell_more(struct manager *g);
+/* Appends the address of a recipient as it was given. */
+void tell_address(struct server *sv, uint64_t id, uint32_t recipient, struct buf *out);
 
 /* ---- journal_orders.c ---- */
 void order_given(struct manager *g, const struct order_packet *o);

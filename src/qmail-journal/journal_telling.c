@@ -220,3 +220,22 @@ void tell_all(struct manager *g, bool numbers, uint8_t want)
 		qsort(s->ids, s->n, sizeof *s->ids, by_number);
 	tell_more(g);
 }
+
+void tell_address(struct server *sv, uint64_t id, uint32_t recipient, struct buf *out)
+{
+	struct journal_envelope env;
+	struct wire_reader r;
+	struct err e;
+
+	if (!journal_read_head(sv->journal, id, &env, &e)) {
+		wire_put_str(out, STR(""));
+		return;
+	}
+	r = wire_reader(env.recipients);
+	for (uint32_t i = 0; i < recipient; i++) {
+		wire_get_str(&r, SIZE_MAX);
+		wire_get_str(&r, SIZE_MAX);
+	}
+	wire_put_str(out, wire_get_str(&r, SIZE_MAX));
+	buf_free(&env.storage);
+}

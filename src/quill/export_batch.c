@@ -22,7 +22,7 @@ struct batch {
 	/* Of the message at work: */
 	struct copied *copy;
 	bool ok;
-	struct err *e;
+	struct err e; /* why not ok */
 };
 
 static void failed(struct batch *b, struct export_item *item, const char *text)
@@ -166,16 +166,16 @@ static void copy_message(void *ctx, const struct queue_message *m, int content)
 	size_t slot = (size_t)(b->copy->item - b->items);
 	int fd;
 
-	b->ok = classic_out_content(&b->x->out, slot, &fd, &b->copy->number, b->e);
+	b->ok = classic_out_content(&b->x->out, slot, &fd, &b->copy->number, &b->e);
 	if (!b->ok)
 		return;
 	if (copy_bytes(content, fd)) {
-		b->ok = classic_out_content_end(&b->x->out, fd, b->e);
+		b->ok = classic_out_content_end(&b->x->out, fd, &b->e);
 		fill(b->copy, &b->x->routes, m);
 		return;
 	}
 	file_close(fd);
-	b->ok = err_temp(b->e, "its content cannot be copied");
+	b->ok = err_temp(&b->e, "its content cannot be copied");
 }
 
 /* Copies held messages from *at on, as far as memory allows: their number; *at is behind the last. */
@@ -185,7 +185,6 @@ static size_t copy_some(struct batch *b, int fd, size_t *at, struct copied *copi
 
 	for (; *at < b->n && bytes < TOGETHER_BYTES; ++*at) {
 		struct copied *c = &copies[n];
-		struct err e = { 0 };
 
 		if (b->items[*at].state != EXPORT_HELD)
 			continue;
@@ -195,13 +194,12 @@ static size_t copy_some(struct batch *b, int fd, size_t *at, struct copied *copi
 				      .remote = BUF_INIT(SIZE_MAX),
 				      .bounce = BUF_INIT(SIZE_MAX) };
 		b->copy = c;
-		b->e = &e;
-		if (queue_with(fd, c->item->id, copy_message, b, &e) && b->ok) {
+		if (queue_with(fd, c->item->id, copy_message, b, &b->e) && b->ok) {
 			bytes += copied_bytes(c);
 			n++;
 			continue;
 		}
-		failed(b, c->item, e.text);
+		failed(b, c->item, b->e.text);
 		copied_free(c);
 	}
 	return n;

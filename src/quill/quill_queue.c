@@ -285,6 +285,23 @@ static bool give_all(struct queue_orders *o, struct told *t, struct err *e)
 	return ok;
 }
 
+static int give_chosen(const struct verb *v, const struct queue_arguments *a, struct queue_orders *o, struct told *told)
+{
+	struct err e;
+
+	if (a->dry) {
+		for (size_t i = 0; i < o->n; i++)
+			printf("%llu\n", (unsigned long long)o->ids[i]);
+		return 0;
+	}
+	told->quiet = o->ids != a->ids;
+	if (!give_all(o, told, &e))
+		return quill_fail(err_exit_code(&e), "queue %s: %s (%zu messages %s before)", v->name, e.text,
+				  told->done, v->done);
+	printf("%zu message%s %s\n", told->done, told->done == 1 ? "" : "s", v->done);
+	return told->refused ? 1 : 0;
+}
+
 static int give(const struct verb *v, int argc, char **argv)
 {
 	struct told told = { 0 };
@@ -292,24 +309,18 @@ static int give(const struct verb *v, int argc, char **argv)
 	struct listing l = { 0 };
 	struct queue_arguments a;
 	struct err e;
+	int code;
 
 	if (!queue_arguments_read(&a, argc, argv, v->order == ORDER_SENDER ? 3 : 0))
 		return 100;
-	if (!take_words(&a, v, &o, &e) || !choose(&a, &l, &o, &e))
-		return quill_fail(err_exit_code(&e), "queue %s: %s", v->name, e.text);
-	told.quiet = o.ids != a.ids;
-	if (a.dry) {
-		for (size_t i = 0; i < o.n; i++)
-			printf("%llu\n", (unsigned long long)o.ids[i]);
-		return 0;
-	}
-	if (!give_all(&o, &told, &e))
-		return quill_fail(err_exit_code(&e), "queue %s: %s (%zu messages %s before)", v->name, e.text,
-				  told.done, v->done);
-	printf("%zu message%s %s\n", told.done, told.done == 1 ? "" : "s", v->done);
+	if (take_words(&a, v, &o, &e) && choose(&a, &l, &o, &e))
+		code = give_chosen(v, &a, &o, &told);
+	else
+		code = quill_fail(err_exit_code(&e), "queue %s: %s", v->name, e.text);
+	queue_printer_free(&l.printer);
 	free(l.ids);
 	queue_arguments_free(&a);
-	return told.refused ? 1 : 0;
+	return code;
 }
 
 /* ---- which ----------------------------------------------------------------------------------------- */
