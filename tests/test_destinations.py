@@ -64,6 +64,16 @@ def test_a_dying_message_gets_the_words_of_the_last_attempt(make_instance):
     i.wait_empty()
 
 
+def test_a_thousand_recipients_at_ten_domains(make_instance, sink):
+    """A hundred of them in each transaction, and no more connections than domains."""
+    i = make_instance(sink=sink)
+    recipients = [f"r{n}@d{n % 10}.test" for n in range(1000)]
+    i.queue(HELLO, "s@a.test", *recipients)
+    i.wait_empty()
+    assert sorted(r for m in sink.messages for r in m.recipients) == sorted(recipients)
+    assert len(sink.messages) == 10 and sink.connections <= 10
+
+
 def test_a_restart_is_no_storm(make_instance):
     """Of many messages for a dead destination only a hundred have their lines, also when a restart forgot that."""
     i = make_instance(control={"smtproutes": f":127.0.0.1:{free_port()}"})
