@@ -224,6 +224,20 @@ def test_full_mailboxes_are_refused_at_rcpt_where_mail_would_bounce(site):
     assert site.log().count("failure: ") == 0
 
 
+def test_qmtp_refuses_the_same(site):
+    """There the size is known when recipients come."""
+    def string(data):
+        return b"%d:%s," % (len(data), data)
+
+    user(site, "add", "ann@a.test", "--quota", "1K", "--overquota", "bounce")
+    for size, reply in ((1024, b"Dsorry, the mailbox is full (#5.2.2)"), (100, b"Kok ")):
+        recipients = string(b"ann@a.test") + string(b"nobody@a.test")
+        out = site.run(program("qmail-qmtpd"), input=string(b"\n" + size * b"x" + b"\n") + string(b"s@x.test") +
+                       string(recipients)).stdout
+        assert out.split(b":", 1)[1].startswith(reply), out
+        assert out.endswith(string(b"Dsorry, no mailbox here by that name (#5.1.1)"))
+
+
 def test_the_file_is_counted_again_when_it_may_be_wrong(site):
     user(site, "add", "ann@a.test", "--quota", "1M,3C")
     site.send("s@a.test", ["ann@a.test"], BODY)
