@@ -398,18 +398,32 @@ static bool run(struct handle *h, struct err *e)
 	return true;
 }
 
+static void release(struct handle *h)
+{
+	route_free(&h->routes);
+	for (size_t i = 0; i < h->nwishes; i++)
+		if (is_pattern(h->wishes[i].option))
+			regfree(&h->wishes[i].pattern);
+	free(h->wishes);
+	free(h->remove);
+	free(h->retry);
+	free(h->look);
+}
+
 int main(int argc, char **argv)
 {
 	struct handle h = { 0 };
 	struct err e;
+	bool ok;
 
 	if (!read_options(&h, argc, argv)) {
 		fputs(usage, stderr);
 		return 100;
 	}
-	if (!home_open(&e) || !route_load(&h.routes, &e) || !run(&h, &e)) {
-		fflush(stdout);
-		return fail(111, e.text);
-	}
-	return h.code;
+	ok = home_open(&e) && route_load(&h.routes, &e) && run(&h, &e);
+	release(&h);
+	if (ok)
+		return h.code;
+	fflush(stdout);
+	return fail(111, e.text);
 }

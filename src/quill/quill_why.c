@@ -170,6 +170,7 @@ static enum owner_status find_in_users(struct str local, struct owner *o)
 	status = userdb_find(&db, local, o, &e);
 	if (status == OWNER_FOUND)
 		sayf("owner", "%s (users/assign)", o->user);
+	cdbfile_close(&db);
 	return status;
 }
 
@@ -199,44 +200,71 @@ static int explain_mailbox(const struct virtual_recipient *v)
 	return WILL;
 }
 
+static int explain_delivery(struct str local, struct str host, const struct owner *o)
+{
+	struct buf delivery = BUF_INIT(4096);
+	char *local_part = mem_copy(local), *domain = mem_copy(host);
+	struct local_job job = { .sender = "",
+				 .describe = true,
+				 .message_fd = -1,
+				 .user = o->user,
+				 .home = o->home,
+				 .local = local_part,
+				 .dash = o->dash,
+				 .ext = o->ext,
+				 .host = domain };
+	struct err e;
+	int code;
+
+	control_line_or("defaultdelivery", "./Mailbox", &delivery, &e);
+	job.default_delivery = buf_cstr(&delivery);
+	sayf("home", "%s", o->home);
+	code = describe_as_owner(&job, o, false);
+	buf_free(&delivery);
+	free(local_part);
+	free(domain);
+	return code;
+}
+
+static int explain_account(struct str local, struct str host)
+{
+	struct buf lower = BUF_INIT(SIZE_MAX);
+	struct owner o = OWNER_INIT;
+	int code = UNKNOWN;
+
+	buf_add_lower(&lower, local);
+	if (find_owner(buf_str(&lower), &o) == OWNER_FOUND)
+		code = explain_delivery(local, host, &o);
+	else
+		say("trouble", STR("its owner cannot be looked up now"));
+	buf_free(&lower);
+	owner_free(&o);
+	return code;
+}
+
 static int explain_local(struct str deliver)
 {
 	struct virtual_recipient v = VIRTUAL_RECIPIENT_INIT;
-	struct str local, host;
-	struct local_job job = { .sender = "", .describe = true, .message_fd = -1 };
-	struct buf lower = BUF_INIT(SIZE_MAX), delivery = BUF_INIT(4096);
-	struct owner o = OWNER_INIT;
-	enum owner_status status = OWNER_NONE;
 	size_t at = str_rchr(deliver, '@');
+	struct str local = str_head(deliver, at), host = str_from(deliver, at + 1);
+	enum owner_status status = OWNER_NONE;
+	int code = UNKNOWN;
 	struct err e;
 	uid_t uid;
 	gid_t gid;
 
-	local = str_head(deliver, at);
-	host = str_from(deliver, at + 1);
 	if (virtualfind_present())
 		status = virtualfind_ask(getuid() == 0, local, host, &v, &uid, &gid, &e);
 	if (status == OWNER_FOUND) {
 		say("owner", STR("the table of mailboxes (quill user)"));
-		return explain_mailbox(&v);
-	}
-	buf_add_lower(&lower, local);
-	if (status == OWNER_NONE)
-		status = find_owner(buf_str(&lower), &o);
-	if (status != OWNER_FOUND) {
+		code = explain_mailbox(&v);
+	} else if (status == OWNER_NONE) {
+		code = explain_account(local, host);
+	} else {
 		say("trouble", STR("its owner cannot be looked up now"));
-		return UNKNOWN;
 	}
-	control_line_or("defaultdelivery", "./Mailbox", &delivery, &e);
-	job.user = o.user;
-	job.home = o.home;
-	job.local = mem_copy(local);
-	job.dash = o.dash;
-	job.ext = o.ext;
-	job.host = mem_copy(host);
-	job.default_delivery = buf_cstr(&delivery);
-	sayf("home", "%s", o.home);
-	return describe_as_owner(&job, &o, false);
+	virtual_recipient_free(&v);
+	return code;
 }
 
 /* ---- remote ----------------------------------------------------------------------------------------- */
