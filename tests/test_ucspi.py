@@ -365,6 +365,10 @@ def test_rules_that_cannot_be_read(whose, server, tmp_path):
     os.mkdir(missing)
     assert s.ask() == b""
     s.close()
+    s = server(whose, "-RHl0", "-x", "/etc/passwd", SHOW)
+    assert s.ask() == b""
+    s.wait_log("tcpserver: warning: dropping connection, unable to read /etc/passwd: protocol error")
+    s.close()
 
 
 @pytest.mark.parametrize("whose", WHOSE)

@@ -36,7 +36,7 @@ bool err_context(struct err *e, const char *fmt, ...) __attribute__((format(prin
 /* 111 for temporary, 100 for permanent. */
 int err_exit_code(const struct err *e);
 
-/* qmail's own words for an errno ("file does not exist"), else the C library's. */
+/* qmail's own words for an errno: "file does not exist", or "unknown error". */
 const char *errno_text(int errnum);
 
 /* May the same call succeed later? qmail's list of temporary errors. */

@@ -22,7 +22,10 @@ static uint32_t u32_at(struct str image, size_t pos)
 
 static bool damaged(struct err *e, const char *what)
 {
-	return err_temp(e, "damaged database: %s", what);
+	err_temp(e, "damaged database: %s", what);
+	/* What the originals say of it in so many words. */
+	e->sys = EPROTO;
+	return false;
 }
 
 /*
