@@ -11,12 +11,14 @@ void lineends_add(struct buf *out, struct str data)
 
 void lineends_remove(struct lineends *s, struct buf *out, struct str data)
 {
-	for (size_t i = 0; i < data.n; i++) {
-		if (s->cr && data.p[i] != '\n')
+	while (data.n) {
+		size_t cr = str_chr(data, '\r');
+
+		if (s->cr && *data.p != '\n')
 			buf_addc(out, '\r');
-		s->cr = data.p[i] == '\r';
-		if (!s->cr)
-			buf_addc(out, data.p[i]);
+		buf_add(out, str_head(data, cr));
+		s->cr = cr < data.n;
+		data = str_from(data, cr + s->cr);
 	}
 }
 

@@ -38,6 +38,8 @@ HEADER = "To: t@x.test\nCc: c@x.test\nBcc: b@x.test\nSubject: x\n\nb\n"
     ("mutt", ["-oem", "-oi", "-fann@x.test", "--", "z@x.test"], ["z@x.test"]),
     ("cron", ["-FCronDaemon", "-i", "-B8BITMIME", "-oem", "root"], ["root@a.test"]),
     ("php", ["-t", "-i", "-fann@x.test"], ["t@x.test", "c@x.test", "b@x.test"]),
+    ("bsd-mailx", ["-i", "-t", "-f", "ann@x.test"], ["t@x.test", "c@x.test", "b@x.test"]),
+    ("s-nail", ["-i", "-f", "ann@x.test", "--", "z@x.test"], ["z@x.test"]),
     ("git", ["-i", "z@x.test", "y@x.test"], ["z@x.test", "y@x.test"]),
     ("many-flags", ["-N", "never", "-O", "x=y", "-R", "hdrs", "-V", "id", "-h", "3", "z@x.test"], ["z@x.test"]),
 ])
