@@ -1,8 +1,11 @@
 """Mailboxes without system accounts: quill user, delivery, aliases, quotas, the check at RCPT."""
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import sqlite3
+import termios
 import threading
 import time
 
@@ -338,3 +341,24 @@ def test_a_domain_that_belongs_to_somebody_else_is_not_taken_over():
     with Instance(control={"virtualdomains": "v.test:joe"}) as i:
         r = user(i, "add", "ann@v.test", check=False)
         assert r.returncode == 100 and b"must say v.test:v.test" in r.stderr
+
+
+def test_an_interrupted_question_leaves_the_terminal_with_its_echo():
+    screen, terminal = pty.openpty()
+
+    def echoes():
+        return bool(termios.tcgetattr(screen)[3] & termios.ECHO)
+
+    with Instance() as i:
+        asking = i.spawn(program("quill"), "user", "add", "ann@v.test", stdin=terminal, stderr=terminal,
+                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY))
+        os.close(terminal)
+        try:
+            wait_until(lambda: not echoes(), 20, "the question for the password")
+            os.write(screen, b"sec\x03")
+            assert asking.wait(20) == -signal.SIGINT
+            assert echoes()
+        finally:
+            asking.kill()
+            asking.wait()
+            os.close(screen)

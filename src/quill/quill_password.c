@@ -1,5 +1,6 @@
 #include "quill/quill_password.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -21,18 +22,39 @@ static bool read_line(struct buf *line, struct err *e)
 	return str_chr(buf_str(line), 0) == line->n || err_perm(e, "a password cannot contain a NUL byte");
 }
 
+static struct termios shown;
+
+/* SA_RESETHAND: the second one is what ends us. */
+static void show_and_end(int sig)
+{
+	tcsetattr(0, TCSANOW, &shown);
+	raise(sig);
+}
+
+static void catch_signals(struct sigaction before[4], bool restore)
+{
+	static const int signals[4] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = show_and_end, .sa_flags = (int)SA_RESETHAND };
+
+	for (int i = 0; i < 4; i++)
+		sigaction(signals[i], restore ? &before[i] : &sa, restore ? NULL : &before[i]);
+}
+
 static bool ask_hidden(const char *prompt, const char *whose, struct buf *line, struct err *e)
 {
-	struct termios before, hidden;
+	struct sigaction before[4];
+	struct termios hidden;
 	bool ok;
 
 	fprintf(stderr, "%s %s: ", prompt, whose);
-	tcgetattr(0, &before);
-	hidden = before;
+	tcgetattr(0, &shown);
+	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	catch_signals(before, false);
 	tcsetattr(0, TCSAFLUSH, &hidden);
 	ok = read_line(line, e);
-	tcsetattr(0, TCSAFLUSH, &before);
+	tcsetattr(0, TCSAFLUSH, &shown);
+	catch_signals(before, true);
 	fputc('\n', stderr);
 	return ok;
 }
