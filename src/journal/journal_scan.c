@@ -65,12 +65,28 @@ static struct str peek(struct scan *c, uint64_t offset, uint64_t n)
 	return (struct str){ c->window.p + (offset - c->at), (size_t)n };
 }
 
+static bool is_zeros(struct str bytes)
+{
+	return bytes.n && bytes.p[0] == 0 && memcmp(bytes.p, bytes.p + 1, bytes.n - 1) == 0;
+}
+
+/* After a crash most of the last segment is zeros: the first piece from `from` on that is not. */
+static uint64_t skip_zeros(struct scan *c, uint64_t from)
+{
+	while (is_zeros(peek(c, from, PIECE)))
+		from += PIECE;
+	return from;
+}
+
 /* The next offset from `from` on at which a valid header stands, or the file's size. */
 static uint64_t next_header(struct scan *c, uint64_t from, struct record *r)
 {
 	for (uint64_t o = from; o + RECORD_HEADER <= c->size; o += RECORD_ALIGN) {
-		struct str bytes = peek(c, o, RECORD_HEADER);
+		struct str bytes;
 
+		if (o % PIECE == 0 && (o = skip_zeros(c, o)) + RECORD_HEADER > c->size)
+			break;
+		bytes = peek(c, o, RECORD_HEADER);
 		if (bytes.n && record_get_header(bytes, c->s->number, (uint32_t)o, c->s->seed, r))
 			return o;
 	}
@@ -87,10 +103,11 @@ static uint64_t last_nonzero(struct scan *c, uint64_t from)
 {
 	uint64_t last = from;
 
-	for (uint64_t o = from; o < c->size; o += 4096) {
-		uint64_t n = c->size - o < 4096 ? c->size - o : 4096;
-		struct str bytes = peek(c, o, n);
+	for (uint64_t o = from; o < c->size; o += PIECE) {
+		struct str bytes = peek(c, o, c->size - o < PIECE ? c->size - o : PIECE);
 
+		if (is_zeros(bytes))
+			continue;
 		for (size_t i = bytes.n; i > 0; i--)
 			if (bytes.p[i - 1]) {
 				last = o + i;
