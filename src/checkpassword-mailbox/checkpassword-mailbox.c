@@ -48,16 +48,19 @@ static enum checker_verdict look_up(const struct checkinput *c, struct mailbox *
 
 static bool make_home(struct checker_account *a, struct str address)
 {
-	struct buf maildir = BUF_INIT(PATH_LIMIT);
+	struct buf maildir = BUF_INIT(PATH_LIMIT), last = BUF_INIT(PATH_LIMIT);
 	struct err e;
 	bool ok = true;
 
 	buf_addf(&a->home, "%s/", home_path());
 	virtualhome_path(&a->home, address);
 	buf_addf(&maildir, "%s/Maildir", buf_cstr(&a->home));
-	if (access(buf_cstr(&maildir), F_OK) == -1)
+	/* A delivery may be making it at this moment. */
+	buf_addf(&last, "%s/cur", buf_cstr(&maildir));
+	if (access(buf_cstr(&last), F_OK) == -1)
 		ok = maildir_make(buf_cstr(&maildir), &e);
 	buf_free(&maildir);
+	buf_free(&last);
 	return ok;
 }
 

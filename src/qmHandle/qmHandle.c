@@ -425,5 +425,5 @@ int main(int argc, char **argv)
 	if (ok)
 		return h.code;
 	fflush(stdout);
-	return fail(111, e.text);
+	return fail(err_exit_code(&e), e.text);
 }
