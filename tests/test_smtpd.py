@@ -49,6 +49,14 @@ def test_a_session_on_pipes(smtpd):
     assert m.message.startswith(b"Received: from c.test (HELO me.test) (ident@192.0.2.1)\n  by mx.test with SMTP; ")
 
 
+def test_under_a_tls_server(smtpd):
+    """sslserver of ucspi-ssl sets only variables of its own."""
+    smtpd.session(MESSAGE + b"x\r\n.\r\nQUIT\r\n", {"SSLREMOTEIP": "192.0.2.1", "SSLREMOTEHOST": "c.test",
+                                                   "SSLLOCALHOST": "mx.test", "SSLREMOTEINFO": "ident"})
+    [m] = smtpd.recorded()
+    assert m.message.startswith(b"Received: from c.test (ident@192.0.2.1)\n  by mx.test with SMTP; ")
+
+
 def test_no_quit_is_exit_1_and_leaves_nothing(smtpd):
     whole = MESSAGE + b"body\r\n.\r\n"
     for n in range(0, len(whole), 7):

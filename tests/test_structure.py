@@ -65,7 +65,7 @@ TESTED_ELSEWHERE = {
     "virtual/virtualfind.c": "tests/test_virtual.py", "local/maildirplus.c": "tests/test_virtual.py",
     # used by every other test
     "testing/testplace.c": "all that use it",
- "base/str.c": "base/base_test.c",
+    "base/str.c": "base/base_test.c",
 }
 
 FORBIDDEN_CALLS = ("system", "popen", "strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "tmpnam", "mktemp",

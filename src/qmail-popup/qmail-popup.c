@@ -27,6 +27,7 @@
 #include "serving/admission.h"
 #include "serving/listening.h"
 #include "sys/accounts.h"
+#include "sys/clientenv.h"
 #include "sys/home.h"
 #include "sys/io.h"
 #include "sys/service.h"
@@ -102,7 +103,7 @@ static bool apart(int a, int b)
 
 static int one_session(struct popup *p)
 {
-	const char *client = getenv("TCPREMOTEIP");
+	const char *client = clientenv("REMOTEIP");
 	struct err e;
 
 	p->log = apart(1, 2);

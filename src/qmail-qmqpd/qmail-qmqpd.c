@@ -3,7 +3,6 @@
  * §16.2). It relays for everybody who can connect: the rules of tcpserver
  * decide who that is.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -88,12 +87,6 @@ static void end(void *ctx)
 	buf_free(&out);
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-	_exit(EXIT_TEMPORARY);
-}
-
 int main(void)
 {
 	static const struct qmtp_ops ops = { begin, content, sender, recipient, end, cancel };
@@ -102,10 +95,7 @@ int main(void)
 	struct err e;
 	int code;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, on_alarm);
-	alarm(LIFETIME);
-	io_open_standard_fds();
+	mailin_process(LIFETIME);
 	if (!home_enter(&e) || !sandbox_enter(&rights, &e))
 		return EXIT_TEMPORARY;
 	mailin_start(&q.in, STR("QMQP"));

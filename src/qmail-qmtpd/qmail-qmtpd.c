@@ -5,7 +5,6 @@
  * Beyond the old qmail-qmtpd: messages that go in circles are refused, and
  * with control/rcptcheck recipients that do not exist.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -191,12 +190,6 @@ static void end(void *ctx)
 	buf_free(&answer);
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-	_exit(EXIT_TEMPORARY);
-}
-
 static enum net_state serve(struct qmtpd *q)
 {
 	static const struct qmtp_ops ops = { begin, content, sender, recipient, end, cancel };
@@ -220,10 +213,7 @@ int main(void)
 	struct err e;
 	int code;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, on_alarm);
-	alarm(LIFETIME);
-	io_open_standard_fds();
+	mailin_process(LIFETIME);
 	if (!home_enter(&e) || !smtp_policy_load(&q.policy, &e) || !sandbox_enter(&rights, &e))
 		return EXIT_TEMPORARY;
 	mailin_start(&q.in, STR("QMTP"));

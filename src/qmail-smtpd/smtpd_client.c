@@ -6,13 +6,7 @@
 #include "dns/dnsanswer.h"
 #include "listener/clientname.h"
 #include "submit/submit_program.h"
-
-static struct str variable(const char *name, const char *otherwise)
-{
-	const char *value = getenv(name);
-
-	return str_of(value ? value : otherwise);
-}
+#include "sys/clientenv.h"
 
 static void relay_from_environment(struct smtp_client *c)
 {
@@ -41,22 +35,22 @@ static bool peer_of(int fd, struct inetaddr *peer)
 void smtpd_client_from_environment(struct smtpd_client *c, int fd)
 {
 	struct inetaddr peer;
-	const char *info = getenv("TCPREMOTEINFO");
+	const char *info = clientenv("REMOTEINFO");
 
 	*c = (struct smtpd_client){ 0 };
-	c->client.ip = variable("TCPREMOTEIP", "unknown");
-	c->client.host = variable("TCPREMOTEHOST", "unknown");
-	c->client.local = variable("TCPLOCALHOST", NULL);
+	c->client.ip = clientenv_str("REMOTEIP", "unknown");
+	c->client.host = clientenv_str("REMOTEHOST", "unknown");
+	c->client.local = clientenv_str("LOCALHOST", NULL);
 	if (c->client.local.n == 0)
-		c->client.local = variable("TCPLOCALIP", "unknown");
+		c->client.local = clientenv_str("LOCALIP", "unknown");
 	c->client.has_info = info != NULL;
 	c->client.info = str_of(info);
 	relay_from_environment(&c->client);
-	if (getenv("TCPREMOTEIP") || !peer_of(fd, &peer))
+	if (clientenv("REMOTEIP") || !peer_of(fd, &peer))
 		return;
 	inetaddr_text(&peer, c->ip);
 	c->client.ip = str_of(c->ip);
-	if (getenv("TCPREMOTEHOST") == NULL)
+	if (clientenv("REMOTEHOST") == NULL)
 		find_name(c, &peer);
 }
 

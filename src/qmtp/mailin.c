@@ -1,26 +1,37 @@
 #include "qmtp/mailin.h"
 
-#include <stdlib.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include "base/exitcode.h"
+#include "sys/clientenv.h"
 #include "sys/clock.h"
+#include "sys/io.h"
 
-static struct str variable(const char *name, const char *otherwise)
+static void on_alarm(int sig)
 {
-	const char *value = getenv(name);
+	(void)sig;
+	_exit(EXIT_TEMPORARY);
+}
 
-	return str_of(value ? value : otherwise);
+void mailin_process(unsigned seconds)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, on_alarm);
+	alarm(seconds);
+	io_open_standard_fds();
 }
 
 void mailin_start(struct mailin *m, struct str protocol)
 {
 	*m = (struct mailin){ .submit = SUBMIT_INIT, .protocol = protocol };
-	m->client.ip = variable("TCPREMOTEIP", "unknown");
-	m->client.host = variable("TCPREMOTEHOST", "unknown");
-	m->client.local = variable("TCPLOCALHOST", NULL);
+	m->client.ip = clientenv_str("REMOTEIP", "unknown");
+	m->client.host = clientenv_str("REMOTEHOST", "unknown");
+	m->client.local = clientenv_str("LOCALHOST", NULL);
 	if (m->client.local.n == 0)
-		m->client.local = variable("TCPLOCALIP", "unknown");
-	m->client.info = variable("TCPREMOTEINFO", NULL);
-	m->client.has_info = getenv("TCPREMOTEINFO") != NULL;
+		m->client.local = clientenv_str("LOCALIP", "unknown");
+	m->client.info = clientenv_str("REMOTEINFO", NULL);
+	m->client.has_info = clientenv("REMOTEINFO") != NULL;
 }
 
 bool mailin_begin(struct mailin *m, struct err *e)

@@ -15,6 +15,9 @@ struct mailin {
 	struct str protocol;
 };
 
+/* Readies the process for one client, who may stay for so long; then it ends with 111. */
+void mailin_process(unsigned seconds);
+
 /* From $TCPREMOTEIP and so on; "unknown" where there is nothing. */
 void mailin_start(struct mailin *m, struct str protocol);
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mail/dsn.h"
 #include "submit/submit_program.h"
+#include "sys/clientenv.h"
 #include "sys/clock.h"
 #include "sys/home.h"
 #include "sys/io.h"
@@ -230,7 +231,7 @@ void submit_recipient_dsn(struct submit *s, uint8_t notify, struct str orcpt)
 
 bool submit_is_new(void)
 {
-	return getenv("DTLINE") == NULL && (getenv("TCPREMOTEIP") == NULL || getenv("RELAYCLIENT"));
+	return getenv("DTLINE") == NULL && (clientenv("REMOTEIP") == NULL || getenv("RELAYCLIENT"));
 }
 
 static void set_result(struct submit_result *r, int status)
