@@ -3,7 +3,9 @@
 
 # MODE USER GROUP PATH, a line for each directory.
 layout_directories() {
-	for d in . bin boot control doc log man man/man1 man/man5 man/man7 man/man8 run users; do
+	# man/cat? are for formatted pages, of whoever makes some; scripts of old expect them.
+	for d in . bin boot control doc log man man/man1 man/man5 man/man7 man/man8 man/cat1 man/cat5 man/cat7 man/cat8 \
+		run users; do
 		echo "0755 root qmail $d"
 	done
 	echo "02755 alias qmail alias"

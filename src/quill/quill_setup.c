@@ -35,13 +35,15 @@ static const struct directory {
 	mode_t mode;
 	bool with_files; /* they belong to root too */
 } directories[] = {
-	{ ".", ACCOUNT_COUNT, 0755, false },       { "bin", ACCOUNT_COUNT, 0755, true },
-	{ "boot", ACCOUNT_COUNT, 0755, true },     { "control", ACCOUNT_COUNT, 0755, false },
-	{ "doc", ACCOUNT_COUNT, 0755, true },      { "log", ACCOUNT_COUNT, 0755, false },
-	{ "man", ACCOUNT_COUNT, 0755, false },     { "man/man1", ACCOUNT_COUNT, 0755, true },
-	{ "man/man5", ACCOUNT_COUNT, 0755, true }, { "man/man7", ACCOUNT_COUNT, 0755, true },
-	{ "man/man8", ACCOUNT_COUNT, 0755, true }, { "run", ACCOUNT_COUNT, 0755, false },
-	{ "users", ACCOUNT_COUNT, 0755, false },   { "alias", ACCOUNT_ALIAS, 02755, false },
+	{ ".", ACCOUNT_COUNT, 0755, false },        { "bin", ACCOUNT_COUNT, 0755, true },
+	{ "boot", ACCOUNT_COUNT, 0755, true },      { "control", ACCOUNT_COUNT, 0755, false },
+	{ "doc", ACCOUNT_COUNT, 0755, true },       { "log", ACCOUNT_COUNT, 0755, false },
+	{ "man", ACCOUNT_COUNT, 0755, false },      { "man/cat1", ACCOUNT_COUNT, 0755, false },
+	{ "man/cat5", ACCOUNT_COUNT, 0755, false }, { "man/cat7", ACCOUNT_COUNT, 0755, false },
+	{ "man/cat8", ACCOUNT_COUNT, 0755, false }, { "man/man1", ACCOUNT_COUNT, 0755, true },
+	{ "man/man5", ACCOUNT_COUNT, 0755, true },  { "man/man7", ACCOUNT_COUNT, 0755, true },
+	{ "man/man8", ACCOUNT_COUNT, 0755, true },  { "run", ACCOUNT_COUNT, 0755, false },
+	{ "users", ACCOUNT_COUNT, 0755, false },    { "alias", ACCOUNT_ALIAS, 02755, false },
 	{ "queue", ACCOUNT_QUEUE, 0700, false },
 };
 

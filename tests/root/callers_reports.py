@@ -27,6 +27,7 @@ def check_program_file(name, mode):
 @cases([
     ("", 0, 0o755), ("control", 0, 0o755), ("users", 0, 0o755), ("bin", 0, 0o755), ("boot", 0, 0o755), ("doc", 0, 0o755),
     ("man", 0, 0o755), ("man/man1", 0, 0o755), ("man/man5", 0, 0o755), ("man/man7", 0, 0o755), ("man/man8", 0, 0o755),
+    ("man/cat1", 0, 0o755), ("man/cat5", 0, 0o755), ("man/cat7", 0, 0o755), ("man/cat8", 0, 0o755),
     ("alias", 7790, 0o2755),
 ])
 def check_directory(name, owner, mode):
