@@ -25,6 +25,8 @@ static void views_split_and_compare(void **state)
 	assert_true(str_eq(before, STR("k")) && str_eq(after, STR("v:w")));
 	assert_true(str_ieq(STR("AbC"), STR("aBc")));
 	assert_false(str_ieq(STR("@"), STR("`")));
+	assert_true(str_like(STR("ab"), STR("ab")) && str_like(STR("ab"), STR("a*")) && str_like(STR(""), STR("*")));
+	assert_false(str_like(STR("ab"), STR("a")) || str_like(STR("ab"), STR("b*")) || str_like(STR("ab"), STR("")));
 	assert_int_equal(str_rchr(STR("a@b@c"), '@'), 3);
 	assert_int_equal(str_rchr(STR("abc"), '@'), 3);
 	assert_false(str_to_u64(STR("18446744073709551616"), &v));

@@ -35,6 +35,13 @@ bool str_iends(struct str s, struct str suffix)
 	return s.n >= suffix.n && str_ieq(str_from(s, s.n - suffix.n), suffix);
 }
 
+bool str_like(struct str s, struct str pattern)
+{
+	if (str_ends(pattern, STR("*")))
+		return str_starts(s, str_head(pattern, pattern.n - 1));
+	return str_eq(s, pattern);
+}
+
 int str_cmp(struct str a, struct str b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;

@@ -60,6 +60,8 @@ bool str_starts(struct str s, struct str prefix);
 bool str_istarts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 bool str_iends(struct str s, struct str suffix);
+/* s is the pattern; or the pattern ends in '*' and s begins with what is before that. */
+bool str_like(struct str s, struct str pattern);
 /* Byte order, shorter first among equals; for sorting. */
 int str_cmp(struct str a, struct str b);
 

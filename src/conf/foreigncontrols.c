@@ -1,7 +1,6 @@
 #include "conf/foreigncontrols.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "base/str.h"
 
@@ -98,19 +97,10 @@ static const struct foreigncontrol table[] = {
 };
 /* clang-format on */
 
-static bool is(const char *pattern, const char *name)
-{
-	struct str p = str_of(pattern), n = str_of(name);
-
-	if (p.p[p.n - 1] != '*')
-		return str_eq(p, n);
-	return str_starts(n, str_head(p, p.n - 1));
-}
-
 const struct foreigncontrol *foreigncontrols_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (is(table[i].name, name))
+		if (str_like(str_of(name), str_of(table[i].name)))
 			return &table[i];
 	return NULL;
 }

@@ -43,12 +43,8 @@ static const struct foreignprogram table[] = {
 
 const struct foreignprogram *foreignprograms_find(struct str name)
 {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		struct str p = str_of(table[i].name);
-		bool begins = p.p[p.n - 1] == '*';
-
-		if (begins ? str_starts(name, str_head(p, p.n - 1)) : str_eq(name, p))
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (str_like(name, str_of(table[i].name)))
 			return &table[i];
-	}
 	return NULL;
 }

@@ -79,15 +79,11 @@ static struct str base(struct str word)
 
 static void check_variable(const struct checking *c, struct str name)
 {
-	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-		struct str p = str_of(variables[i].name);
-		bool begins = p.p[p.n - 1] == '*';
-
-		if (begins ? str_starts(name, str_head(p, p.n - 1)) : str_eq(name, p)) {
+	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+		if (str_like(name, str_of(variables[i].name))) {
 			give(c, variables[i].verdict, name, variables[i].text);
 			return;
 		}
-	}
 }
 
 /* NAME=… anywhere: an assignment, or an argument of env or export. */
