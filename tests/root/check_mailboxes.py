@@ -64,6 +64,22 @@ def programs_run_as_that_account(m):
 
 
 @check
+def full_mailboxes_are_refused_by_what_their_owner_finds(m):
+    equal(user("add", "lea@lab.test", "--quota", "2K", "--overquota", "bounce")[0], 0)
+    m.send_mail("lea@lab.test", b"Subject: x\n\n" + 1500 * b"x" + b"\n").expect("success", "did_1+0+0/")
+    size, = [os.stat(path).st_size for path in arrived("lea")]
+    m.control("rcptcheck", "1\n")
+    try:
+        for announced, reply in ((2049 - size, "550 sorry, the mailbox is full (#5.2.2)"), (2048 - size, "250 ok")):
+            r = subprocess.run([BIN + "qmail-smtpd"], capture_output=True, text=True, user=7791, group=2108, extra_groups=[],
+                               input=f"MAIL FROM:<> SIZE={announced}\r\nRCPT TO:<lea@lab.test>\r\nQUIT\r\n",
+                               env=lab.CLEAN, cwd="/", timeout=30, check=False)
+            equal(r.stdout.splitlines()[2], reply)
+    finally:
+        m.control("rcptcheck", None)
+
+
+@check
 def accounts_go_on_as_before(m):
     m.send_mail("ann@lab.test", b"Subject: x\n\nfor an account\n").expect("success", "did_1+0+0/")
     m.find_mail("ann", b"for an account")
