@@ -242,6 +242,8 @@ PROG_pgrphack := filter
 PROG_fghack := filter sys base
 PROG_readproctitle := sys base
 PROG_errorsto := filter base
+PROG_fifo := filter sys base
+PROG_testfilelock := filter base
 # Reports from qmail-send's log.
 PROG_matchup := analog linelog filter sys base
 PROG_columnt := filter sys base

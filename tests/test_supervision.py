@@ -328,6 +328,34 @@ def test_supervise_killed_leaves_the_service(tmp_path):
         os.kill(old, signal.SIGKILL)
 
 
+def test_fifo(tmp_path):
+    p = subprocess.Popen([program("fifo"), f"{tmp_path}/pipe"], stdout=subprocess.PIPE)
+    wait_until(lambda: os.path.exists(f"{tmp_path}/pipe"), 10, "the pipe")
+    try:
+        assert os.stat(f"{tmp_path}/pipe").st_mode == 0o010600
+        for words in (b"one\n", b"two\n"):
+            with open(f"{tmp_path}/pipe", "wb") as f:
+                f.write(words)
+            assert p.stdout.readline() == words
+        assert p.poll() is None
+    finally:
+        p.kill()
+        p.communicate()
+    (tmp_path / "file").touch()
+    assert run("ours", "fifo", f"{tmp_path}/file")[:2] == (111, b"")
+    assert run("ours", "fifo", f"{tmp_path}/no/pipe") == (
+        111, b"", f"fifo: fatal: unable to create {tmp_path}/no/pipe: file does not exist\n".encode())
+    assert run("ours", "fifo") == (100, b"", b"fifo: usage: fifo file\n")
+
+
+@pytest.mark.parametrize("kind", ["ours", pytest.param("theirs", marks=needs_original)])
+def test_testfilelock(tmp_path, kind):
+    assert run("ours", "testfilelock", f"{tmp_path}/lock")[0] == 111
+    assert run(kind, "setlock", f"{tmp_path}/lock", program("testfilelock"), f"{tmp_path}/lock") == (0, b"", b"")
+    assert run("ours", "testfilelock", f"{tmp_path}/lock") == (100, b"", b"")
+    assert run("ours", "testfilelock") == (100, b"", b"testfilelock: usage: testfilelock file\n")
+
+
 class OlderService:
     """supervise DIR PROGRAM, and what its directory says."""
 
