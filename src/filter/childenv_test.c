@@ -71,13 +71,16 @@ static void programs_are_found_in_the_path_of_before(void **state)
 	struct childenv env;
 
 	(void)state;
-	setenv("PATH", "/nowhere:/etc/passwd:/bin", 1);
+	setenv("PATH", "/nowhere:/bin", 1);
 	env = childenv_start();
 	childenv_set(&env, "PATH", "/elsewhere");
 	childenv_set(&env, "CODE", "7");
 	assert_int_equal(run(&env, "sh", "test $PATH = /elsewhere && exit $CODE"), 7);
 	assert_int_equal(run(&env, "/bin/sh", "exit $CODE"), 7);
 	assert_int_equal(run(&env, "no-such-program", ""), 100 + ENOENT);
+	/* What is no directory ends the search, as in the originals. */
+	setenv("PATH", "/etc/passwd:/bin", 1);
+	assert_int_equal(run(&env, "sh", "exit 3"), 100 + ENOTDIR);
 	/* What may not be executed does not end the search, but is what is reported. */
 	setenv("PATH", "/etc:/nowhere", 1);
 	assert_int_equal(run(&env, "passwd", ""), 100 + EACCES);
