@@ -94,7 +94,8 @@ def defect_18_stop_can_be_forced(m):
     m.signal(signal.SIGTERM)
     time.sleep(0.3)
     assert m.send.poll() is None
-    m.signal(signal.SIGTERM)
+    # Two that come close together may count as one.
+    assert wait(lambda: m.signal(signal.SIGTERM) or m.send.poll() is not None)
     equal(m.send.wait(10), 0)
     m.put(m.home("ann") + "/longgo", "")
     mark = m.start()
@@ -104,17 +105,21 @@ def defect_18_stop_can_be_forced(m):
 @check
 def defect_19_settings_are_read_again(m):
     """qmail read only locals and virtualdomains on SIGHUP; for the rest it had to be started again."""
+    def slots_become(n):
+        mark = m.mark()
+        m.signal(signal.SIGHUP)
+        assert wait(lambda: m.send_mail("ann@lab.test") and f"status: local 1/{n} " in m.log(mark))
+
     m.quiet()
     m.control("concurrencylocal", "7\n")
     m.control("queuelifetime", "0\n")
     m.control("bouncefrom", "hup\n")
-    m.signal(signal.SIGHUP)
-    time.sleep(0.3)
+    slots_become(7)
     m.dot("ann", "-hs", "|exit 111\n")
     m.clear_inbox("bob")
     mark = m.mark()
     m.queue(["ann-hs@lab.test"], sender=b"bob@lab.test")
-    m.wait_log("^status: local 1/7 remote 0/20$", mark)
+    m.wait_log(r"^delivery \d+: (deferral|failure): ", mark)
     time.sleep(1.2)
     m.signal(signal.SIGALRM)
     assert b"\nFrom: hup@mail.lab.test\n" in m.find_mail("bob", b"in the queue too long.")
@@ -125,14 +130,11 @@ def defect_19_settings_are_read_again(m):
     m.signal(signal.SIGHUP)
     m.wait_log("^alert: unable to reread controls: .*control/concurrencylocal", mark)
     m.send_mail("ann@lab.test")
-    m.wait_log("^status: local 1/7 remote 0/20$", mark)
+    m.wait_log("^status: local 1/7 ", mark)
     os.rmdir(HOME + "/control/concurrencylocal")
     for name in ("queuelifetime", "bouncefrom"):
         m.control(name, None)
-    m.signal(signal.SIGHUP)
-    time.sleep(0.3)
-    m.send_mail("ann@lab.test")
-    m.wait_log("^status: local 1/10 remote 0/20$", mark)
+    slots_become(10)
 
 
 @check

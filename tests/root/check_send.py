@@ -319,14 +319,14 @@ def alarm_makes_everything_due(m):
 
 @check
 def term_waits_for_deliveries(m):
-    m.dot("ann", "-s1", "|sleep 1; echo slept\n")
+    m.dot("ann", "-s1", "|sleep 3; echo slept\n")
     m.quiet()
     mark = m.mark()
     qp = m.queue(["ann-s1@lab.test"])
     m.wait_log("^starting delivery", mark)
     m.wait_log(r"^status: local 1/10 remote 0/20$", mark)
     m.signal(signal.SIGTERM)
-    time.sleep(0.3)
+    time.sleep(1)
     qp2 = m.queue(["bob@lab.test"])
     equal(m.send.wait(10), 0)
     # Behind the last start and its status.
