@@ -83,7 +83,8 @@ def pytest(build, options, what):
 
 RETRIED_MAX = 16
 # Those that take longest start first, so that none of them is alone at the end.
-LONG = ["root/test_contract.py", "test_kill.py", "test_dns.py", "test_straight_path.py", "test_faults.py"]
+LONG = ["root/test_contract.py", "test_kill.py", "test_dns.py", "test_straight_path.py", "test_faults.py",
+        "root/test_package.py"]
 
 
 def test_files():

@@ -14,9 +14,11 @@ import pytest
 
 from quilltest import BIN
 from test_installed import HERE, TOP, lab, pytestmark as in_namespaces  # noqa: F401
+from test_sandbox import instrumented
 
 pytestmark = in_namespaces + [
     pytest.mark.skipif(shutil.which("dh") is None, reason="debhelper is missing: make deps"),
+    pytest.mark.skipif(instrumented(), reason="nobody packages instrumented programs"),
 ]
 
 
