@@ -265,6 +265,25 @@ def nothing_is_left_of_what_was_never_used():
     assert not left, left
 
 
+@step
+def after_another_qmail():
+    """Its programs are moved away as the package wants it; its configuration is used where it is."""
+    type_in("mkdir -p /var/qmail/bin /var/qmail/control /var/qmail/alias /var/qmail/queue/mess/0; cd /var/qmail; "
+            "echo mail.example.org >control/me; echo '&ann' >alias/.qmail-root; echo theirs >bin/qmail-send")
+    out = try_in("dpkg --force-conflicts -i /packages/quillmail.deb")[1]
+    command, = re.findall(r"^ +(cd /var/qmail && .*)$", out, re.M)
+    type_in("mkdir /var/qmail/boot /var/qmail/man /var/qmail/doc; " + command)
+    dpkg("-i /packages/quillmail.deb")
+    assert os.path.isdir(HOME + "/control") and not os.path.islink(HOME + "/control")
+    assert read("/var/qmail/control/me") == "mail.example.org\n" and read("/var/qmail/old/bin/qmail-send") == "theirs\n"
+    assert "My name is mail.example.org." in type_in("qmail-showctl")
+    assert "0 messages imported" in type_in("quill queue import /var/qmail/old/queue")
+    start()
+    stop()
+    dpkg("-P quillmail")
+    assert read("/var/qmail/control/me") == "mail.example.org\n" and read("/var/qmail/alias/.qmail-root") == "&ann\n"
+
+
 def main():
     subprocess.run(["sh", "-c", MACHINE], check=True, env={"PATH": PATH, "LAB": LAB, "ROOT": ROOT, "LOWER": LOWER})
     for f in STEPS:
