@@ -485,18 +485,12 @@ static bool read_logs(struct trace *t, const char *const *logs, size_t n, struct
 	return true;
 }
 
-int quill_trace(int argc, char **argv)
+static int tell(struct trace *t, const char *const *logs, size_t nlogs)
 {
-	const char **logs = mem_array(NULL, (size_t)argc + 1, sizeof *logs);
-	struct trace *t = mem_zero(1, sizeof *t);
-	struct err e, f;
-	size_t nlogs = 0, stories;
 	bool log_read, queue_read;
+	struct err e, f;
+	size_t stories;
 
-	t->last = &t->wanted;
-	if (!read_arguments(argc, argv, t, logs, &nlogs))
-		return quill_fail(100,
-				  "trace: which message? Give its number, its trace id, its Message-ID, or an address");
 	if (!home_open(&e) || !queue_printer_init(&t->printer, &e))
 		return quill_fail(err_exit_code(&e), "trace: %s", e.text);
 	t->printer.json = t->json;
@@ -512,7 +506,23 @@ int quill_trace(int argc, char **argv)
 			t->what.p);
 	stories += t->found;
 	queue_printer_free(&t->printer);
+	return stories ? 0 : log_read && queue_read ? 1 : 111;
+}
+
+int quill_trace(int argc, char **argv)
+{
+	const char **logs = mem_array(NULL, (size_t)argc + 1, sizeof *logs);
+	struct trace *t = mem_zero(1, sizeof *t);
+	size_t nlogs = 0;
+	int code;
+
+	t->last = &t->wanted;
+	if (read_arguments(argc, argv, t, logs, &nlogs))
+		code = tell(t, logs, nlogs);
+	else
+		code = quill_fail(100,
+				  "trace: which message? Give its number, its trace id, its Message-ID, or an address");
 	free(t);
 	free(logs);
-	return stories ? 0 : log_read && queue_read ? 1 : 111;
+	return code;
 }
