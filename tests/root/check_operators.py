@@ -41,7 +41,7 @@ def root_decides_and_users_do_not(m):
         r = quill(*arguments, uid=2001)
         equal((r.returncode, len(r.stderr.splitlines()), r.stdout), (100, 1, ""))
         assert "access denied" in r.stderr, r.stderr
-    equal(quill("-l", uid=2001, program="qmHandle").returncode, 111)
+    equal(quill("-l", uid=2001, program="qmHandle").returncode, 100)
     equal(quill("queue", "hold", number).returncode, 0)
     equal(listed()[0]["state"], "held")
     m.wait_log(rf"^operator: hold msg {number} by uid 0$", mark)
