@@ -39,20 +39,15 @@ int quill_fail(int code, const char *fmt, ...)
 	return code;
 }
 
-bool quill_choose_home(int argc, char **argv)
+int quill_choose_home(int argc, char **argv)
 {
 	struct err e;
 
-	if (argc > 1) {
-		quill_fail(100, "one directory at most, please");
-		return false;
-	}
+	if (argc > 1)
+		return quill_fail(100, "one directory at most, please");
 	if (argc == 1)
 		setenv("QMAILHOME", argv[0], 1);
-	if (home_enter(&e))
-		return true;
-	quill_fail(111, "%s", e.text);
-	return false;
+	return home_enter(&e) ? 0 : quill_fail(111, "%s", e.text);
 }
 
 static int usage(FILE *to, int code)

@@ -44,7 +44,7 @@ void quill_check_mailboxes(void (*problem)(void *ctx, const char *text), void *c
 /* False: a file in control/ cannot be read as what it is, or there is no control/me; e says which. */
 bool quill_controls_readable(struct err *e);
 
-/* Makes the optional argument DIR the home. False: said why. */
-bool quill_choose_home(int argc, char **argv);
+/* Makes the optional argument DIR the home. 0, or the exit code: said why. */
+int quill_choose_home(int argc, char **argv);
 
 #endif

@@ -158,9 +158,10 @@ int quill_check(int argc, char **argv)
 	struct check c = { 0 };
 	struct accounts a;
 	struct err e;
+	int code;
 
-	if (!quill_choose_home(argc, argv))
-		return 111;
+	if ((code = quill_choose_home(argc, argv)) != 0)
+		return code;
 	if (accounts_load(&a, &e))
 		check_queue(&c, &a);
 	else

@@ -155,9 +155,10 @@ static int give_all(struct setup *s)
 int quill_setup(int argc, char **argv)
 {
 	struct setup s = { .print = argc > 0 && strcmp(argv[0], "--print") == 0 };
+	int code;
 
-	if (!quill_choose_home(argc - s.print, argv + s.print))
-		return 111;
+	if ((code = quill_choose_home(argc - s.print, argv + s.print)) != 0)
+		return code;
 	if (!s.print && getuid() != 0)
 		return quill_fail(100,
 				  "setup makes accounts, which only root may do; with --print it shows the commands");

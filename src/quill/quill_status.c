@@ -9,9 +9,10 @@ int quill_status(int argc, char **argv)
 {
 	struct queue_figures f;
 	struct err e;
+	int code;
 
-	if (!quill_choose_home(argc, argv))
-		return 111;
+	if ((code = quill_choose_home(argc, argv)) != 0)
+		return code;
 	if (!queuequery_figures(&f, &e)) {
 		printf("%s: not running (%s)\n", home_path(), e.text);
 		return 1;

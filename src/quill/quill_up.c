@@ -296,8 +296,10 @@ static int start_and_watch(struct up *u)
 int quill_up(int argc, char **argv)
 {
 	struct up u = { .defaultdelivery = BUF_INIT(65536), .line = BUF_INIT(LINES_MAX) };
-	int code = quill_choose_home(argc, argv) ? start_and_watch(&u) : 111;
+	int code = quill_choose_home(argc, argv);
 
+	if (code == 0)
+		code = start_and_watch(&u);
 	buf_free(&u.defaultdelivery);
 	buf_free(&u.line);
 	return code;

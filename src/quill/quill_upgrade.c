@@ -77,7 +77,7 @@ int quill_upgrade(int argc, char **argv)
 {
 	struct upgrade_report r = { .used = BUF_INIT(SIZE_MAX) };
 	struct arguments a = { 0 };
-	int taken = take_options(&a, argc, argv);
+	int taken = take_options(&a, argc, argv), code;
 
 	if (taken == -1)
 		return 100;
@@ -86,8 +86,8 @@ int quill_upgrade(int argc, char **argv)
 		a.services[i] = realpath(a.services[i], NULL) ?: a.services[i];
 	for (size_t i = 0; i < a.nrules; i++)
 		a.rules[i] = realpath(a.rules[i], NULL) ?: a.rules[i];
-	if (!quill_choose_home(argc - taken, argv + taken))
-		return 111;
+	if ((code = quill_choose_home(argc - taken, argv + taken)) != 0)
+		return code;
 	if (access("control", F_OK) == -1)
 		return quill_fail(100, "%s has no directory control: it is no qmail's home", home_path());
 	look_around(&a);

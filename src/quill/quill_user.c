@@ -439,13 +439,16 @@ int quill_user(int argc, char **argv)
 			 { "passwd", passwd }, { "quota", quota }, { "alias", alias } };
 	struct arguments a = { .n = 0 };
 	bool elsewhere = argc > 1 && strcmp(argv[0], "-C") == 0;
+	int code;
 
 	if (elsewhere)
 		setenv("QMAILHOME", argv[1], 1);
 	if (!parse(elsewhere ? argc - 2 : argc, elsewhere ? argv + 2 : argv, &a) || a.n == 0)
 		return usage();
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(a.words[0], commands[i].name) == 0)
-			return quill_choose_home(0, NULL) ? commands[i].run(&a) : 111;
+		if (strcmp(a.words[0], commands[i].name) == 0) {
+			code = quill_choose_home(0, NULL);
+			return code ? code : commands[i].run(&a);
+		}
 	return usage();
 }
