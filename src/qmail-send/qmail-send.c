@@ -26,6 +26,7 @@
 #include "wire/startlink.h"
 
 #define CONNECT_SECONDS 10 /* the other processes have started by then, or have failed */
+#define LOCAL_IN_FLOOD 8   /* local deliveries at a time while many messages arrive */
 
 static const struct sandbox_rights rights = {
 	.name = "qmail-send",
@@ -70,13 +71,27 @@ static void set_wake(struct sender *s)
 		tv.tv_sec = due > now ? due - now : 1;
 	if (!all_up)
 		tv.tv_sec = 1;
+	if (s->arrivals.flood)
+		tv = (struct timeval){ 0, ARRIVALS_MS * 1000 };
 	event_add(s->wake, &tv);
+}
+
+/*
+ * A message is safe once it is accepted; delivering it can wait. While many
+ * arrive, few local deliveries run at a time, so that senders need not wait
+ * for mailboxes.
+ */
+static void hold_back(struct sender *s)
+{
+	if (arrivals_look(&s->arrivals, clock_monotonic_ms()))
+		sched_hold_back(s->sched, SCHED_LOCAL, s->arrivals.flood ? LOCAL_IN_FLOOD : UINT32_MAX);
 }
 
 void send_pump(struct sender *s)
 {
 	struct job *j;
 
+	hold_back(s);
 	/* The journal may still be reading a large queue, but takes mail. */
 	if (journal_link_up(s) && s->services_ready && !s->ever_ready) {
 		s->ever_ready = true;

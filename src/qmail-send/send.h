@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "route/destpolicies.h"
 #include "route/route.h"
+#include "sched/arrivals.h"
 #include "sched/sched.h"
 #include "sys/packetqueue.h"
 #include "wire/queueproto.h"
@@ -81,10 +82,11 @@ struct sender {
 	struct route_tables routes;
 	struct destpolicies policies;
 	struct sched *sched;
-	struct hash_key key; /* of tables keyed by what strangers choose */
-	struct event *wake;  /* when the next job is due, or a connection is to be tried again */
-	bool exiting;        /* SIGTERM came: nothing new is started */
-	bool ready;          /* the journal has told us all it has */
+	struct hash_key key;      /* of tables keyed by what strangers choose */
+	struct event *wake;       /* when the next job is due, or a connection is to be tried again */
+	struct arrivals arrivals; /* of new messages */
+	bool exiting;             /* SIGTERM came: nothing new is started */
+	bool ready;               /* the journal has told us all it has */
 	bool ever_ready;
 	bool services_ready;    /* all of them have been */
 	bool lost_start;        /* the process that watches the services is gone */

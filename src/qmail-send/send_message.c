@@ -85,6 +85,8 @@ static struct msg *add_new(struct sender *s, const struct message_packet *p)
 {
 	struct msg *m = sched_add(s->sched, p->id, (int64_t)p->birth);
 
+	s->arrivals.count++;
+
 	m->held = p->due == QUEUE_HELD;
 	return m;
 }

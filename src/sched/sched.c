@@ -11,6 +11,8 @@ struct sched *sched_new(const struct sched_options *o)
 {
 	struct sched *s = mem_zero(1, sizeof *s);
 
+	for (int c = 0; c < SCHED_CHANNELS; c++)
+		s->held_back[c] = UINT32_MAX;
 	s->o = *o;
 	s->msgs = IDTABLE_INIT(struct msg);
 	s->jobs = POOL_INIT(struct job);
@@ -36,6 +38,11 @@ void sched_set_limit(struct sched *s, int channel, uint32_t limit)
 {
 	s->o.concurrency[channel] = limit;
 	dests_settle(s);
+}
+
+void sched_hold_back(struct sched *s, int channel, uint32_t most)
+{
+	s->held_back[channel] = most;
 }
 
 void sched_set_lifetime(struct sched *s, int64_t lifetime)

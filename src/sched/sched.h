@@ -118,6 +118,12 @@ size_t sched_messages(const struct sched *s);
 uint32_t sched_running(const struct sched *s, int channel);
 uint32_t sched_limit(const struct sched *s, int channel);
 void sched_set_limit(struct sched *s, int channel, uint32_t limit);
+
+/*
+ * For the moment no more than `most` of a channel start, whatever its limit
+ * is; UINT32_MAX: no such moment. Costs nothing, unlike a new limit.
+ */
+void sched_hold_back(struct sched *s, int channel, uint32_t most);
 /* Of messages whose destination has none of its own; seconds. */
 void sched_set_lifetime(struct sched *s, int64_t lifetime);
 

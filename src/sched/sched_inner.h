@@ -67,6 +67,7 @@ struct sched {
 	bool unknown_turn[SCHED_CHANNELS];               /* the next turn is theirs, if both have somebody */
 	uint32_t unknown_running[SCHED_CHANNELS];
 	uint32_t running[SCHED_CHANNELS];
+	uint32_t held_back[SCHED_CHANNELS];                       /* at most so many run, for the moment */
 	struct sched_provider *providers[SCHED_PROVIDER_BUCKETS]; /* by name */
 };
 

@@ -258,7 +258,7 @@ static struct sched_dest *next_dest(struct sched *s, int channel)
 {
 	struct sched_dest *known = s->ring[channel], *unknown = s->unknown_ring[channel];
 
-	if (s->running[channel] >= s->o.concurrency[channel])
+	if (s->running[channel] >= s->o.concurrency[channel] || s->running[channel] >= s->held_back[channel])
 		return NULL;
 	if (s->unknown_running[channel] >= sched_share(s, channel))
 		unknown = NULL;

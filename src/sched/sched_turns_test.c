@@ -40,6 +40,34 @@ static void a_channel_that_is_stopped(void **state)
 	sched_free(s, free);
 }
 
+/* Who is held back keeps his turn, and other channels do not notice. */
+static void a_channel_that_is_held_back(void **state)
+{
+	struct sched *s = make(10, 10);
+	struct job *j[5];
+	char name[2] = "a";
+
+	(void)state;
+	for (uint64_t i = 1; i <= 5; i++, name[0]++)
+		sched_add_job(s, sched_add(s, i, 1), SCHED_LOCAL, str_of(name), &zero, 1);
+	add(s, 9, 1, "x.test");
+	sched_hold_back(s, SCHED_LOCAL, 2);
+	for (int i = 0; i < 3; i++)
+		j[i] = sched_next(s, 1);
+	assert_int_equal(j[0]->msg->id, 1);
+	assert_int_equal(j[1]->msg->id, 2);
+	assert_int_equal(j[2]->msg->id, 9);
+	assert_null(sched_next(s, 1));
+	sched_finish(s, j[0], NULL, 0, 1);
+	j[3] = sched_next(s, 1);
+	assert_int_equal(j[3]->msg->id, 3);
+	assert_null(sched_next(s, 1));
+	sched_hold_back(s, SCHED_LOCAL, UINT32_MAX);
+	assert_int_equal(sched_next(s, 1)->msg->id, 4);
+	assert_int_equal(sched_next(s, 1)->msg->id, 5);
+	sched_free(s, free);
+}
+
 /* With success one more each, but a fifth of all slots stays for others; halved when the destination is busy. */
 static void window_follows_the_outcomes(void **state)
 {
@@ -277,15 +305,11 @@ static void domains_of_one_provider(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(destinations_take_turns),
-		cmocka_unit_test(window_follows_the_outcomes),
-		cmocka_unit_test(a_channel_that_is_stopped),
-		cmocka_unit_test(who_answers_has_slots),
-		cmocka_unit_test(the_unknown_have_every_second_turn),
-		cmocka_unit_test(more_mail_is_no_later_turn),
-		cmocka_unit_test(concurrency_of_a_destination),
-		cmocka_unit_test(rate_of_a_destination),
-		cmocka_unit_test(schedule_of_a_destination),
+		cmocka_unit_test(destinations_take_turns),    cmocka_unit_test(window_follows_the_outcomes),
+		cmocka_unit_test(a_channel_that_is_stopped),  cmocka_unit_test(a_channel_that_is_held_back),
+		cmocka_unit_test(who_answers_has_slots),      cmocka_unit_test(the_unknown_have_every_second_turn),
+		cmocka_unit_test(more_mail_is_no_later_turn), cmocka_unit_test(concurrency_of_a_destination),
+		cmocka_unit_test(rate_of_a_destination),      cmocka_unit_test(schedule_of_a_destination),
 		cmocka_unit_test(domains_of_one_provider),
 	};
 
