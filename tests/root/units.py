@@ -44,7 +44,6 @@ from quilltest.certificate import Authority  # noqa: E402  pylint: disable=wrong
 
 
 def make_machine():
-    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/tmp")
     lab.make_machine(BINARIES, CHECKOUT)
     lab.bind_text("/etc/shadow", "ann:$1$rasmusle$rISCgZzpwk3UhDidwXvin0:19000:0:99999:7:::\n")
     for path in ("/run", UNITS, "/etc/systemd"):
@@ -52,6 +51,9 @@ def make_machine():
     mount("-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     subprocess.run(["mk/install-systemd.sh", "/etc"], cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL,
                    env={**os.environ, "DESTDIR": "", "HOME_DIR": lab.HOME})
+    # Not before: the checkout may be there.
+    os.chdir("/")
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/tmp")
     # Nothing is made in the root of the real machine.
     with open("/etc/systemd/system/quillmail-svscan.service", encoding="ascii") as f:
         text = f.read().replace(" /service", f" {PLACE}/service").replace("=/service", f"={PLACE}/service")
