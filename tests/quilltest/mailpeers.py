@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 
-from .net import free_port, wait_until
+from .net import children_of, free_port, wait_until
 
 PACKAGES = "/usr/local/lib/mail-peers"
 SIZE_MAX = 4_000_000
@@ -128,7 +128,10 @@ class MailPeer:
         self.close()
 
     def close(self):
-        # The init of the namespace goes with unshare, and everything in the namespace with that.
+        # The init of the namespace, and everything in the namespace with it. It need not notice the end of unshare: the
+        # kernel forgets that wish of a process that changes its user.
+        for pid in children_of(self.process.pid) if self.process.poll() is None else ():
+            os.kill(pid, signal.SIGKILL)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.log.close()
