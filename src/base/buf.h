@@ -23,6 +23,9 @@ struct buf {
 
 /* Releases the memory and leaves the buffer empty with the same limit. */
 void buf_free(struct buf *b);
+
+/* The same, after the memory was overwritten: for passwords and keys. */
+void buf_free_secret(struct buf *b);
 /* Empties it, keeps the memory, clears `failed`. */
 void buf_clear(struct buf *b);
 

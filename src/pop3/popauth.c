@@ -169,9 +169,7 @@ void popauth_secure(struct popauth *a)
 
 void popauth_free(struct popauth *a)
 {
-	if (a->credentials.p)
-		explicit_bzero(a->credentials.p, a->credentials.cap);
-	buf_free(&a->credentials);
+	buf_free_secret(&a->credentials);
 	buf_free(&a->user);
 	sasl_free(&a->sasl);
 }

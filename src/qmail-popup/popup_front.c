@@ -137,8 +137,7 @@ static void log_in(struct front *s)
 	buf_addc(&packet, s->tls ? POPUP_TLS : POPUP_CLEAR);
 	buf_add(&packet, buf_str(&s->auth.credentials));
 	sent = buf_ok(&packet) && send(s->f->monitor, packet.p, packet.n, MSG_NOSIGNAL) == (ssize_t)packet.n;
-	explicit_bzero(packet.p, packet.cap);
-	buf_free(&packet);
+	buf_free_secret(&packet);
 	popauth_free(&s->auth);
 	close(s->f->monitor);
 	alarm(0);

@@ -57,9 +57,7 @@ static bool read_certificate(struct popup *p, struct err *e)
 		fresh = tls_server_context_new(buf_str(&pem), STR(""), e);
 		ok = fresh != NULL || err_context(e, "control/" CERTIFICATE);
 	}
-	if (pem.p)
-		explicit_bzero(pem.p, pem.cap);
-	buf_free(&pem);
+	buf_free_secret(&pem);
 	if (!ok)
 		return false;
 	tls_server_context_free(p->tls);

@@ -69,8 +69,6 @@ bool quill_password_ask(const char *whose, struct buf *password, struct err *e)
 	ok = ask_hidden("New password for", whose, password, e) && ask_hidden("Once more for", whose, &again, e);
 	if (ok && !str_eq(buf_str(password), buf_str(&again)))
 		ok = err_perm(e, "the two passwords differ; nothing was changed");
-	if (again.p)
-		explicit_bzero(again.p, again.cap);
-	buf_free(&again);
+	buf_free_secret(&again);
 	return ok;
 }

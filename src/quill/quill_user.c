@@ -189,9 +189,7 @@ static bool ask_password(const char *address, bool apop, struct mailbox *m, stru
 		printf("no password: nobody can log in to %s until there is one (quill user passwd)\n", address);
 	if (ok && apop)
 		buf_add(&m->secret, buf_str(&password));
-	if (password.p)
-		explicit_bzero(password.p, password.cap);
-	buf_free(&password);
+	buf_free_secret(&password);
 	return ok;
 }
 

@@ -4,18 +4,11 @@
 
 enum { STATE_NONE, STATE_PLAIN, STATE_LOGIN_USER, STATE_LOGIN_PASSWORD };
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 void sasl_free(struct sasl *s)
 {
-	wipe(&s->user);
-	wipe(&s->password);
-	wipe(&s->challenge);
+	buf_free_secret(&s->user);
+	buf_free_secret(&s->password);
+	buf_free_secret(&s->challenge);
 	*s = SASL_INIT;
 }
 
@@ -50,7 +43,7 @@ static enum sasl_step take_plain(struct sasl *s, struct str line)
 	struct buf text = BUF_INIT(3 * SASL_TEXT_MAX);
 	bool ok = base64_decode(&text, line) && split_plain(s, buf_str(&text));
 
-	wipe(&text);
+	buf_free_secret(&text);
 	return ok ? SASL_DONE : SASL_MALFORMED;
 }
 

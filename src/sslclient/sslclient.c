@@ -16,7 +16,6 @@
 #include "sys/options.h"
 #include "sys/random.h"
 #include "tcpcaller/tcpcaller.h"
-#include "tls/tlskey.h"
 #include "tlsrelay/tlsfiles.h"
 #include "tlsrelay/tlshelper.h"
 
@@ -113,19 +112,14 @@ static struct tls_anchors *authorities(const struct sslclient *s)
 /* What servers that ask will see: empty, or certificate and key. */
 static void own_certificate(const struct sslclient *s, struct buf *pem)
 {
-	struct buf password = BUF_INIT(4096);
 	struct err e;
 
 	if (s->certificate == NULL)
 		return;
 	if ((s->key && !tlsfiles_add(s->key, pem, &e)) || !tlsfiles_add(s->certificate, pem, &e))
 		fail(s, "", &e);
-	if (!s->password)
-		return;
-	if (!tlsfiles_password(&password, &e) || !tlskey_open(pem, buf_str(&password), &e))
+	if (s->password && !tlsfiles_open_key(pem, &e))
 		fail(s, "", &e);
-	explicit_bzero(password.p, password.cap);
-	buf_free(&password);
 }
 
 static void prepare_tls(struct sslclient *s)
@@ -139,9 +133,7 @@ static void prepare_tls(struct sslclient *s)
 	s->context = tls_context_new(buf_str(&pem), str_of(s->ciphers), random_hash_key(), &e);
 	if (s->context == NULL)
 		fail(s, "", &e);
-	if (pem.p)
-		explicit_bzero(pem.p, pem.cap);
-	buf_free(&pem);
+	buf_free_secret(&pem);
 	s->want.anchors = authorities(s);
 	s->want.name = str_of(name ? name : s->caller.host);
 	s->want.any_name = !s->verify_name;
@@ -155,24 +147,16 @@ static struct tls_side begin(void *ctx)
 	return (struct tls_side){ .client = tls_client_new(s->context, &s->want) };
 }
 
-/* A variable that is set, and not empty. */
-static const char *setting(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 static struct sslclient from_environment(void)
 {
 	const char *verify = getenv("VERIFY");
 
 	return (struct sslclient){
 		.caller = TCPCALLER_INIT("sslclient"),
-		.authorities = setting("CAFILE"),
-		.directory = setting("CADIR"),
+		.authorities = tlsfiles_setting("CAFILE"),
+		.directory = tlsfiles_setting("CADIR"),
 		.ciphers = getenv("CIPHERS"),
-		.depth = setting("VERIFYDEPTH"),
+		.depth = tlsfiles_setting("VERIFYDEPTH"),
 		.idle_ms = 3600000,
 		.verify = verify == NULL || strcmp(verify, "0") != 0,
 		.verify_name = true,

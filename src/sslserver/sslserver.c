@@ -20,7 +20,6 @@
 #include "sys/home.h"
 #include "sys/options.h"
 #include "tcpservice/tcpservice.h"
-#include "tls/tlskey.h"
 #include "tlsrelay/tlsfiles.h"
 #include "tlsrelay/tlshelper.h"
 
@@ -96,22 +95,14 @@ static void add_file(const struct sslserver *s, const char *path, struct buf *pe
 		service_fatal(&s->service, "%s", e.text);
 }
 
-/* A variable that is set, and not empty. */
-static const char *setting(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 static void add_own_certificate(const struct sslserver *s, struct buf *pem)
 {
-	const char *certificate = setting("CERTCHAINFILE");
+	const char *certificate = tlsfiles_setting("CERTCHAINFILE");
 	char path[8192];
 	struct err e;
 
 	if (certificate == NULL)
-		certificate = setting("CERTFILE");
+		certificate = tlsfiles_setting("CERTFILE");
 	if (certificate == NULL) {
 		if (!home_open(&e))
 			service_fatal(&s->service, "no certificate: CERTFILE is not set, and %s", e.text);
@@ -121,41 +112,29 @@ static void add_own_certificate(const struct sslserver *s, struct buf *pem)
 	add_file(s, certificate, pem);
 }
 
-static void open_key(const struct sslserver *s, struct buf *pem)
-{
-	struct buf password = BUF_INIT(4096);
-	struct err e;
-
-	if (!tlsfiles_password(&password, &e) || !tlskey_open(pem, buf_str(&password), &e))
-		service_fatal(&s->service, "%s", e.text);
-	explicit_bzero(password.p, password.cap);
-	buf_free(&password);
-}
-
 static void load_certificate(struct sslserver *s)
 {
-	const char *key = setting("KEYFILE");
+	const char *key = tlsfiles_setting("KEYFILE");
 	struct buf pem = BUF_INIT(TLSFILES_MAX);
 	struct err e;
 
 	if (key)
 		add_file(s, key, &pem);
 	add_own_certificate(s, &pem);
-	if (s->password)
-		open_key(s, &pem);
+	if (s->password && !tlsfiles_open_key(&pem, &e))
+		service_fatal(&s->service, "%s", e.text);
 	s->tls = tls_server_context_new(buf_str(&pem), str_of(getenv("CIPHERS")), &e);
 	if (s->tls == NULL)
 		service_fatal(&s->service, "unable to use the certificate: %s", e.text);
-	if (pem.p)
-		explicit_bzero(pem.p, pem.cap);
-	buf_free(&pem);
+	buf_free_secret(&pem);
 }
 
 /* Whose certificates clients may have. Those that $CCAFILE names are believed too. */
 static void load_authorities(struct sslserver *s)
 {
-	const char *file = setting("CAFILE"), *directory = setting("CADIR"), *named = setting("CCAFILE");
-	const char *depth = setting("VERIFYDEPTH");
+	const char *file = tlsfiles_setting("CAFILE"), *directory = tlsfiles_setting("CADIR"),
+		   *named = tlsfiles_setting("CCAFILE");
+	const char *depth = tlsfiles_setting("VERIFYDEPTH");
 	struct buf pem = BUF_INIT(TLSFILES_MAX), offered = BUF_INIT(TLSFILES_MAX);
 	struct tls_anchors *anchors;
 	struct err e;

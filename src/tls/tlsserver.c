@@ -120,10 +120,8 @@ void tls_server_free(struct tls_server *s)
 	if (s == NULL)
 		return;
 	SSL_free(s->ssl);
-	if (s->plain.p)
-		explicit_bzero(s->plain.p, s->plain.cap);
 	buf_free(&s->wire);
-	buf_free(&s->plain);
+	buf_free_secret(&s->plain);
 	free(s);
 }
 

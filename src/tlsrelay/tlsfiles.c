@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sys/io.h"
+#include "tls/tlskey.h"
 
 #define PASSWORD_FD 3
 
@@ -50,7 +52,7 @@ bool tlsfiles_add_directory(const char *path, struct buf *pem, struct err *e)
 	return ok;
 }
 
-bool tlsfiles_password(struct buf *password, struct err *e)
+static bool read_password(struct buf *password, struct err *e)
 {
 	bool ok = io_read_rest(PASSWORD_FD, password);
 
@@ -59,4 +61,20 @@ bool tlsfiles_password(struct buf *password, struct err *e)
 	close(PASSWORD_FD);
 	password->n = str_chr(buf_str(password), 0);
 	return ok;
+}
+
+bool tlsfiles_open_key(struct buf *pem, struct err *e)
+{
+	struct buf password = BUF_INIT(4096);
+	bool ok = read_password(&password, e) && tlskey_open(pem, buf_str(&password), e);
+
+	buf_free_secret(&password);
+	return ok;
+}
+
+const char *tlsfiles_setting(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
 }

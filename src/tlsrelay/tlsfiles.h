@@ -16,7 +16,10 @@ bool tlsfiles_add(const char *path, struct buf *pem, struct err *e);
 /* Appends every file in a directory (CADIR), while the process may still read it. */
 bool tlsfiles_add_directory(const char *path, struct buf *pem, struct err *e);
 
-/* The password of a key, with a NUL behind it, from descriptor 3, which is closed. */
-bool tlsfiles_password(struct buf *password, struct err *e);
+/* Opens the key in pem with the password on descriptor 3, which ends at a NUL and is closed; the password is wiped. */
+bool tlsfiles_open_key(struct buf *pem, struct err *e);
+
+/* The value of an environment variable that names a file; NULL: it is not set, or empty. */
+const char *tlsfiles_setting(const char *name);
 
 #endif
